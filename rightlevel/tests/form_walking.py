@@ -23,7 +23,7 @@ from flatwater.contract import Endpoint
 from flatwater.routing import Routes
 from rightlevel.programme.accounts.store import digest
 from rightlevel.web.app import all_routes
-from rightlevel.web.call import secret_fields
+from rightlevel.web.request import secret_fields
 
 ROLES = ("admin", "coordinator", "mentor", "teacher", "viewer")
 LANGUAGES = ("en", "km")

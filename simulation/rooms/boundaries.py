@@ -803,7 +803,7 @@ def _left_behind(w: World) -> dict[str, Any] | None:
     return w.pick(left)
 
 
-plain("hand_over_here", "POST /left-behind/{kind}/{id}", roles=MENTORS, weight=0.1, given=_left_behind)
+plain("post_hand_over", "POST /left-behind/{kind}/{id}", roles=MENTORS, weight=0.1, given=_left_behind)
 
 
 async def _hand_over_here(go: Any, _w: World, _d: Deed) -> Any:
@@ -811,8 +811,8 @@ async def _hand_over_here(go: Any, _w: World, _d: Deed) -> Any:
     return await go.form_like("/left-behind?limit=50", pattern, choose=("mentor_id",))
 
 
-KINDS["hand_over_here"].send = _hand_over_here
-KINDS["hand_over_here"].touches = _everything
+KINDS["post_hand_over"].send = _hand_over_here
+KINDS["post_hand_over"].touches = _everything
 ZONES = ("Asia/Phnom_Penh", "Asia/Bangkok")
 """Zones of one offset: the programme's days stay where they are."""
 plain(

@@ -577,7 +577,7 @@ class OwnAccount:
         return [EVERYTHING]
 
 
-plain("revoke_token_here", "POST /people/{id}/tokens/{token}/revoke", roles=("admin",), weight=0.02)
+plain("post_revoke_token", "POST /people/{id}/tokens/{token}/revoke", roles=("admin",), weight=0.02)
 
 
 async def _revoke_here(go: Any, _w: World, _d: Deed) -> Any:
@@ -585,7 +585,7 @@ async def _revoke_here(go: Any, _w: World, _d: Deed) -> Any:
     return await go.form_like(f"/people/{number}/tokens", rf"/people/{number}/tokens/[^/]+/revoke", last=True)
 
 
-KINDS["revoke_token_here"].send = _revoke_here
+KINDS["post_revoke_token"].send = _revoke_here
 # A scheduler does it with its secret, whoever is signed in.
 plain("clean_up", "POST /api/cron/cleanup-rate-limits", roles=ALL, weight=0.01)
 
@@ -903,7 +903,7 @@ def _with_file(
 
 
 _with_file(
-    "import_here",
+    "post_import",
     "POST /imports",
     lambda *_: "/imports",
     lambda *_: "/imports",
@@ -911,14 +911,14 @@ _with_file(
     lambda *_: {"kind": "students", "is_dry_run": "true"},
 )
 _with_file(
-    "resource_here",
+    "post_resource",
     "POST /resources/new",
     lambda *_: "/resources/new",
     lambda *_: "/resources/new",
     ("a.pdf", TEXT_FILE, "application/pdf"),
     lambda _w, d: {"kind": "file", "title": f"Paper {d.key}", "subject": "math"},
 )
-plain("form_import_here", "POST /forms/import", weight=0.03)
+plain("post_form_import", "POST /forms/import", weight=0.03)
 
 
 async def _form_import_here(go: Any, _w: World, d: Deed) -> Any:
@@ -928,9 +928,9 @@ async def _form_import_here(go: Any, _w: World, d: Deed) -> Any:
     return await go.form_with_file("/forms/import", "/forms/import", file, **typed)
 
 
-KINDS["form_import_here"].send = _form_import_here
+KINDS["post_form_import"].send = _form_import_here
 _with_file(
-    "photo_here",
+    "post_photo",
     "POST /visits/{id}/photos",
     lambda w, d: f"/visits/{thing(w, d)['id']}",
     lambda w, d: f"/visits/{thing(w, d)['id']}/photos",
@@ -959,7 +959,7 @@ def _button(name: str, route: str, page: Any, pattern: str, **more: Any) -> None
 
 
 _button(
-    "remove_photo_here",
+    "post_remove_photo",
     "POST /photos/{id}/remove",
     lambda w, d: f"/visits/{thing(w, d)['id']}",
     r"/photos/[^/]+/remove",

@@ -152,7 +152,7 @@ by_page(
     then=finding(lambda _w, d: f"/api/v1/schools?search=S{d.key}&limit=1000", code=lambda _w, d: f"S{d.key}"),
 )
 plain(
-    "rename_school_here",
+    "post_rename_school",
     "POST /schools/{id}/edit",
     given=a_school,
     weight=0.15,
@@ -459,7 +459,7 @@ by_page(
     typed=lambda _w, d: {"display_name": f"Renamed {d.key}"},
 )
 plain(
-    "make_person_here",
+    "post_make_person",
     "POST /people",
     weight=0.05,
     form=(
@@ -469,7 +469,7 @@ plain(
     ),
 )
 plain(
-    "export_audit_here",
+    "post_export_audit",
     "POST /audit/export",
     weight=0.03,
     form=(lambda *_: "/audit", lambda *_: "/audit/export", no_fields),
@@ -489,7 +489,7 @@ plain(
     form=(lambda *_: "/account", lambda *_: "/account/pin/remove", no_fields),
 )
 plain(
-    "my_token_here",
+    "post_my_token",
     "POST /account/tokens",
     roles=(*FIELDS, "viewer"),
     weight=0.02,
@@ -514,7 +514,7 @@ plain(
     form=(lambda *_: "/account/second-factor", lambda *_: "/account/second-factor", with_password),
 )
 plain(
-    "second_factor_rule_here",
+    "post_second_factor_rule",
     "POST /account/second-factor/rule",
     roles=("admin",),
     weight=0.02,
@@ -532,7 +532,7 @@ plain(
     form=(lambda *_: "/account", lambda *_: "/language", lambda *_: {"code": "km"}),
 )
 plain(
-    "join_here",
+    "post_join",
     "POST /join",
     roles=(*FIELDS, "viewer"),
     weight=0.03,
@@ -543,7 +543,7 @@ plain(
     ),
 )
 plain(
-    "link_code_here",
+    "post_link_code",
     "POST /schools/{id}/devices",
     roles=FIELDS,
     given=a_school,
@@ -551,7 +551,7 @@ plain(
     form=(given("school", "/schools/", "/devices"), given("school", "/schools/", "/devices"), no_fields),
 )
 plain(
-    "propose_groups_here",
+    "post_propose_groups",
     "POST /schools/{id}/groups",
     roles=OWNERS,
     given=school_and_subject,
@@ -610,17 +610,17 @@ def in_group(
     KINDS[name].send = send
 
 
-in_group("lead_group_here", "POST /groups/{id}/teacher", "/teacher", lambda *_: {"teacher_id": ""})
-in_group("move_in_groups_here", "POST /groups/{id}/move", "/move", no_fields)
+in_group("post_lead_group", "POST /groups/{id}/teacher", "/teacher", lambda *_: {"teacher_id": ""})
+in_group("post_move_in_groups", "POST /groups/{id}/move", "/move", no_fields)
 in_group(
-    "hold_session_here",
+    "post_hold_session",
     "POST /groups/{id}/session",
     "/session",
     lambda w, _d: {"held_on": w.day(), "minutes": 40, "activity": "cards"},
     "/session",
 )
 in_group(
-    "check_levels_here",
+    "post_check_levels",
     "POST /groups/{id}/checks",
     "/checks",
     lambda w, _d: {"checked_on": w.day()},
@@ -628,7 +628,7 @@ in_group(
     FIELDS,
 )
 plain(
-    "suggestion_here",
+    "post_suggestion",
     "POST /groups/{id}/suggestion",
     roles=OWNERS,
     given=grouped,
@@ -640,7 +640,7 @@ plain(
     ),
 )
 plain(
-    "make_intervention_here",
+    "post_make_intervention",
     "POST /interventions/new",
     weight=0.05,
     form=(
@@ -664,7 +664,7 @@ by_page(
     typed=why,
 )
 plain(
-    "enrol_here",
+    "post_enrol",
     "POST /interventions/{id}/enrol",
     roles=OWNERS,
     given=one("intervention"),
@@ -697,7 +697,7 @@ by_page(
     typed=why,
 )
 plain(
-    "begin_visit_here",
+    "post_begin_visit",
     "POST /visits/new",
     roles=MENTORS,
     given=school_and_subject,
@@ -719,7 +719,7 @@ def _visit(tail: str = "") -> Where:
 
 
 plain(
-    "write_visit_here",
+    "post_write_visit",
     "POST /visits/{id}",
     roles=MENTORS,
     is_own=True,
@@ -729,28 +729,28 @@ plain(
 )
 by_page("delete_visit", "POST /visits/{id}/delete", page=_visit(), action=_visit("/delete"), typed=why)
 plain(
-    "lock_visit_here",
+    "post_lock_visit",
     "POST /visits/{id}/lock",
     given=one_where("visit", state="submitted"),
     weight=0.05,
     form=(_visit(), _visit("/lock"), why),
 )
 plain(
-    "export_visits_here",
+    "post_export_visits",
     "POST /visits/export",
     roles=MENTORS,
     weight=0.03,
     form=(lambda *_: "/visits", lambda *_: "/visits/export", no_fields),
 )
 plain(
-    "take_export_here",
+    "post_take_export",
     "POST /exports",
     roles=FIELDS,
     weight=0.04,
     form=(lambda *_: "/exports", lambda *_: "/exports", lambda *_: {"what": "roster", "format": "csv"}),
 )
 plain(
-    "follow_up_here",
+    "post_follow_up",
     "POST /visits/{id}/follow-ups",
     roles=MENTORS,
     is_own=True,
@@ -759,7 +759,7 @@ plain(
     form=(_visit(), _visit("/follow-ups"), lambda w, _d: {"words": "bring cards", "due_on": w.day(-7)}),
 )
 plain(
-    "close_follow_up_here",
+    "post_close_follow_up",
     "POST /follow-ups/{id}/close",
     roles=FIELDS,
     is_own=True,
@@ -772,14 +772,14 @@ plain(
     ),
 )
 plain(
-    "plan_here",
+    "post_plan",
     "POST /next-week/plan",
     roles=("mentor",),
     weight=0.06,
     form=(lambda *_: "/next-week", lambda *_: "/next-week/plan", lambda w, _d: {"planned_on": w.day(-4)}),
 )
 plain(
-    "cancel_planned_here",
+    "post_cancel_planned",
     "POST /planned-visits/{id}/cancel",
     roles=MENTORS,
     given=one("planned"),
@@ -844,14 +844,14 @@ def _choosing(name: str, page: Where, action: Where, *choose: str, typed: Typed 
 
 
 _choosing(
-    "enrol_here",
+    "post_enrol",
     lambda w, d: f"/interventions/{thing(w, d)['id']}?search=Sok",
     lambda w, d: f"/interventions/{thing(w, d)['id']}/enrol",
     "student_id",
     typed=lambda w, _d: {"from_on": w.day()},
 )
 _choosing(
-    "follow_up_here",
+    "post_follow_up",
     _visit(),
     _visit("/follow-ups"),
     "owner_id",
@@ -865,7 +865,7 @@ async def _suggestion_here(go: Any, w: World, d: Deed) -> Any:
     return await go.form_like(page, r"/groups/[^/]+/suggestion")
 
 
-KINDS["suggestion_here"].send = _suggestion_here
+KINDS["post_suggestion"].send = _suggestion_here
 
 
 async def _join_here(go: Any, _w: World, d: Deed) -> Any:
@@ -875,4 +875,4 @@ async def _join_here(go: Any, _w: World, d: Deed) -> Any:
     return told
 
 
-KINDS["join_here"].send = _join_here
+KINDS["post_join"].send = _join_here

@@ -68,7 +68,7 @@ class WebApplication(Generic[ActorT, AppT]):
     own_names: frozenset[str] = frozenset()
     """Form fields that the application itself reads, whatever the route."""
 
-    async def authenticate(self, call: Call[ActorT, AppT]) -> ActorT | None:
+    async def authenticate(self, call: Call[ActorT, AppT], /) -> ActorT | None:
         """Who is calling, read in the request's own session where it has one; None for a stranger."""
         return None
 
@@ -80,7 +80,7 @@ class WebApplication(Generic[ActorT, AppT]):
         """Headers for every answer that does not have them by itself: of routes, of static files, of what is not there."""
         return {}
 
-    def identity(self, call: Call[ActorT, AppT]) -> str:
+    def identity(self, call: Call[ActorT, AppT], /) -> str:
         """Whom a rate is counted for, known without asking the database."""
         return call.address
 
@@ -90,32 +90,32 @@ class WebApplication(Generic[ActorT, AppT]):
         """Who is calling, of requests that share a transaction, read in it; None for each that is to be looked at alone, by `authenticate`."""
         return [None for _ in calls]
 
-    def may_share(self, call: Call[ActorT, AppT]) -> bool:
+    def may_share(self, call: Call[ActorT, AppT], /) -> bool:
         """Whether a request may share its transaction with others, as far as its head and body tell."""
         return True
 
-    async def recall(self, call: Call[ActorT, AppT]) -> Answer | None:
+    async def recall(self, call: Call[ActorT, AppT], /) -> Answer | None:
         """The answer this very write was given before, if it was; claims its id in the write's transaction if not."""
         return None
 
-    async def remember(self, call: Call[ActorT, AppT], answer: Answer) -> None:
+    async def remember(self, call: Call[ActorT, AppT], answer: Answer, /) -> None:
         """Keeps the answer of a write, in the write's transaction, for the same request coming again."""
 
-    async def recall_apart(self, call: Call[ActorT, AppT]) -> Answer | None:
+    async def recall_apart(self, call: Call[ActorT, AppT], /) -> Answer | None:
         """As `recall`, for a route without a transaction of its own: what was kept by then; claims nothing."""
         return None
 
-    async def remember_apart(self, call: Call[ActorT, AppT], answer: Answer) -> None:
+    async def remember_apart(self, call: Call[ActorT, AppT], answer: Answer, /) -> None:
         """As `remember`, for a route that has not kept its answer in the transaction of its own write."""
 
-    def admit(self, call: Call[ActorT, AppT]) -> None:
+    def admit(self, call: Call[ActorT, AppT], /) -> None:
         """Refuses who may not even be identified now, before anything is read or asked of the database. *Errors*: TooMany."""
 
-    async def recognise(self, call: Call[ActorT, AppT]) -> ActorT | None:
+    async def recognise(self, call: Call[ActorT, AppT], /) -> ActorT | None:
         """Who is calling, as far as the head of the request tells: asked before a large body is read. *Cost*: one statement."""
         return None
 
-    async def explain(self, error: Exception, call: Call[ActorT, AppT]) -> Answer:
+    async def explain(self, error: Exception, call: Call[ActorT, AppT], /) -> Answer:
         """The answer for what was raised; called after the request's transaction was rolled back."""
         if isinstance(error, NotSignedIn):
             return problem(401, "not_signed_in", str(error) or "Please sign in first.")
@@ -129,7 +129,7 @@ class WebApplication(Generic[ActorT, AppT]):
             500, "unexpected", "Something went wrong on our side. It was written down.", id=call.request_id
         )
 
-    def headers(self, call: Call[ActorT, AppT]) -> dict[str, str]:
+    def headers(self, call: Call[ActorT, AppT], /) -> dict[str, str]:
         """Headers for every answer of this endpoint."""
         return {"x-content-type-options": "nosniff", "cache-control": "no-store"}
 

@@ -17,8 +17,8 @@ from flatwater.paging import PageRequest
 from flatwater.transaction import Session
 from rightlevel.programme.permissions import Actor
 from rightlevel.web.app import all_routes
-from rightlevel.web.call import ById, WithReason
 from rightlevel.web.feature import DeedBroken, Deeds, Filters, bound, filters_of
+from rightlevel.web.request import ById, WithReason
 from rightlevel.web.years import routes as years
 
 pytestmark = pytest.mark.anyio
@@ -114,9 +114,9 @@ async def test_an_actor_who_may_be_nobody_is_whoever_calls() -> None:
 def test_both_faces_of_a_deed_have_one_permission_and_one_input() -> None:
     made = {each.name: each for each in years}
     pairs = {
-        ("create_one_year", "create_year_here"): ("body", "form"),
-        ("change_one_year", "change_year_here"): ("body", "form"),
-        ("delete_one_year", "delete_year_here"): (None, None),
+        ("create_one_year", "post_create_year"): ("body", "form"),
+        ("change_one_year", "post_change_year"): ("body", "form"),
+        ("delete_one_year", "post_delete_year"): (None, None),
     }
     for (of_programs, of_people), (body, form) in pairs.items():
         one, other = made[of_programs], made[of_people]
@@ -130,14 +130,14 @@ def test_both_faces_of_a_deed_have_one_permission_and_one_input() -> None:
 @pytest.mark.parametrize(
     ("of_programs", "of_people"),
     [
-        ("mark_student_left", "student_left_here"),
-        ("erase_one_identity", "erase_here"),
-        ("switch_person", "switch_person_here"),
-        ("plan_one_visit", "plan_visit_here"),
-        ("publish_one_form", "publish_form_here"),
-        ("resolve_one", "resolve_here"),
-        ("lock_one_school", "lock_school_here"),
-        ("change_programme_time_zone", "change_time_zone_here"),
+        ("mark_student_left", "post_student_left"),
+        ("erase_one_identity", "post_erase"),
+        ("switch_person", "post_switch_person"),
+        ("plan_one_visit", "post_plan_visit"),
+        ("publish_one_form", "post_publish_form"),
+        ("resolve_one", "post_resolve"),
+        ("lock_one_school", "post_lock_school"),
+        ("change_programme_time_zone", "post_change_time_zone"),
     ],
 )
 def test_a_deed_of_any_kind_is_allowed_to_the_same_from_both_sides(of_programs: str, of_people: str) -> None:

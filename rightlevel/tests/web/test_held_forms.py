@@ -22,7 +22,7 @@ from flatwater import asgi
 from rightlevel.programme.accounts import PasswordHasher
 from rightlevel.programme.accounts.held_forms import _key
 from rightlevel.web.app import all_routes
-from rightlevel.web.call import secret_fields
+from rightlevel.web.request import secret_fields
 
 TELLS = "Something you typed is kept and not saved yet"
 SECRET_PAGES = {

@@ -13,7 +13,7 @@ import rightlevel.web
 from flatwater.contract import UNSAFE, Endpoint, Everyone
 from flatwater.paging import Page, PageLimit, PageRequest
 from rightlevel.web.app import all_routes
-from rightlevel.web.call import CLASS_BODY, READ_S, READS, SIGN_IN, SMALL_BODY, WRITE_S, WRITES, Ask
+from rightlevel.web.request import CLASS_BODY, READ_S, READS, SIGN_IN, SMALL_BODY, WRITE_S, WRITES, Request
 from rightlevel.web.routes import SIGNING_IN, Routes
 
 ROOM = Path(rightlevel.web.__file__).parent
@@ -32,15 +32,15 @@ def only(routes: Routes) -> Endpoint:
     return endpoint
 
 
-async def shows(call: Ask) -> None:
+async def shows(request: Request) -> None:
     """Shows what is there."""
 
 
-async def does(call: Ask, *, body: Typed) -> None:
+async def does(request: Request, *, body: Typed) -> None:
     """Does a deed."""
 
 
-async def lists(call: Ask, *, page: PageRequest) -> Page[Typed]:
+async def lists(request: Request, *, page: PageRequest) -> Page[Typed]:
     """Lists what is there."""
     return Page([], None)
 

@@ -7,7 +7,7 @@ import re
 import msgspec
 
 from rightlevel.web.app import all_routes
-from rightlevel.web.call import secret_fields
+from rightlevel.web.request import secret_fields
 
 NAMED = re.compile(r"password|passphrase|\bpin\b|\bold\b|\bnew\b|secret")
 

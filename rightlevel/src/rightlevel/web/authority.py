@@ -14,41 +14,41 @@ from flatwater.asgi import NotAllowed, NotSignedIn
 from flatwater.transaction import Session
 from rightlevel.programme.permissions import Actor
 from rightlevel.web.application import AnsweredBefore, claimed, read_actor, remember_in
-from rightlevel.web.call import WRITE_S, Ask, actor_of
+from rightlevel.web.request import WRITE_S, Request, actor_of
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-async def actor_again(call: Ask, session: Session) -> Actor:
+async def actor_again(request: Request, session: Session) -> Actor:
     """Who is calling, as they are now, read in this transaction. *Errors*: NotSignedIn, NotAllowed. *Cost*: one statement."""
-    before = actor_of(call)
-    actor = await read_actor(call, session, scopes=None)
+    before = actor_of(request)
+    actor = await read_actor(request, session, scopes=None)
     if actor is None or actor.person_id != before.person_id:
         raise NotSignedIn
-    if not call.endpoint.who.allows(actor):
+    if not request.endpoint.who.allows(actor):
         raise NotAllowed
     return actor
 
 
-def keeping(call: Ask, answer: Callable[[T], object]) -> Callable[[Session, T], Awaitable[None]]:
+def keeping(request: Request, answer: Callable[[T], object]) -> Callable[[Session, T], Awaitable[None]]:
     """What a deed that opens its own transaction does last in it: keeps what `answer` makes of it, for this very write coming again.
 
     So no stop of the program lies between the deed and its receipt. *Errors*: AnsweredBefore, which takes the deed back: another was faster.
     """
 
     async def keep(session: Session, made: T) -> None:
-        known = await claimed(call, session, call.actor)
+        known = await claimed(request, session, request.actor)
         if known is not None:
             raise AnsweredBefore(known)
         result = answer(made)
-        await remember_in(call, session, call.actor, kept_of(result, answer_with(result)))
+        await remember_in(request, session, request.actor, kept_of(result, answer_with(result)))
 
     return keep
 
 
 async def with_secret(
-    call: Ask,
+    request: Request,
     secret: str,
     deed: Callable[[Session, Actor, str], Awaitable[T]],
     answer: Callable[[T], R],
@@ -57,14 +57,14 @@ async def with_secret(
 
     *Errors*: those of `write_as`. *Cost*: one hash, some 50 ms of a processor.
     """
-    hashed = await call.app.passwords.hash(secret)
+    hashed = await request.app.passwords.hash(secret)
     return await write_as(
-        call, lambda session, actor: deed(session, actor, hashed), deadline_s=WRITE_S, answer=answer
+        request, lambda session, actor: deed(session, actor, hashed), deadline_s=WRITE_S, answer=answer
     )
 
 
 async def write_as(
-    call: Ask,
+    request: Request,
     work: Callable[[Session, Actor], Awaitable[T]],
     *,
     deadline_s: float,
@@ -78,13 +78,13 @@ async def write_as(
     """
 
     async def settle(session: Session) -> R:
-        actor = await actor_again(call, session)
-        known = await claimed(call, session, actor) if is_kept else None
+        actor = await actor_again(request, session)
+        known = await claimed(request, session, actor) if is_kept else None
         if known is not None:
             raise AnsweredBefore(known)
         result = answer(await work(session, actor))
         if is_kept:
-            await remember_in(call, session, actor, kept_of(result, answer_with(result)))
+            await remember_in(request, session, actor, kept_of(result, answer_with(result)))
         return result
 
-    return await call.database.run(settle, deadline_s=deadline_s)
+    return await request.database.run(settle, deadline_s=deadline_s)

@@ -18,8 +18,8 @@ from flatwater.contract import Everyone, Raw, Registry
 from flatwater.openapi import openapi
 from rightlevel import __version__
 from rightlevel.web.application import is_answered_with_pages
-from rightlevel.web.call import Ask
 from rightlevel.web.refusals import EVERY_ANSWER, ProblemsOfRoutes
+from rightlevel.web.request import Request
 from rightlevel.web.routes import Routes
 
 DOCUMENT_S: Final = 30.0
@@ -84,7 +84,7 @@ def document_route(registry: Registry) -> Registry:
     @own.get(
         "/api/v1/openapi.json", Everyone(), work="none", deadline_s=DOCUMENT_S, media=("application/json",)
     )
-    async def openapi_document(call: Ask) -> Raw:  # pyright: ignore[reportUnusedFunction]
+    async def openapi_document(request: Request) -> Raw:  # pyright: ignore[reportUnusedFunction]
         """This API, described for programs."""
         if not kept:
             # Where it must be made, looking through the code of every handler takes a second; others go on meanwhile.

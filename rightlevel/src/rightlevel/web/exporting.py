@@ -11,7 +11,7 @@ from flatwater.transaction import Session
 from rightlevel.programme.exports import ExportAsk, begin_export
 from rightlevel.programme.permissions import Actor
 from rightlevel.web.authority import write_as
-from rightlevel.web.call import WRITE_S, Ask, actor_of
+from rightlevel.web.request import WRITE_S, Request, actor_of
 
 MEDIA: Final = {
     "csv": "text/csv; charset=utf-8",
@@ -22,26 +22,26 @@ MEDIA: Final = {
 KINDS: Final = tuple(MEDIA.values())
 
 
-async def stream_export(call: Ask, ask: ExportAsk) -> Streamed:
+async def stream_export(request: Request, ask: ExportAsk) -> Streamed:
     """A file that is begun and streamed, whoever asks for it. *Errors*: ExportsBusy, Forbidden, OutOfScope, Invalid."""
-    exports = call.app.exports
+    exports = request.app.exports
     exports.require_room()
 
     async def begin(session: Session, actor: Actor) -> str:
-        return await begin_export(session, actor, ask, call.clock)
+        return await begin_export(session, actor, ask, request.clock)
 
-    export_id = await write_as(call, begin, deadline_s=WRITE_S, answer=lambda made: made, is_kept=False)
-    return streamed(call, actor_of(call), export_id, ask)
+    export_id = await write_as(request, begin, deadline_s=WRITE_S, answer=lambda made: made, is_kept=False)
+    return streamed(request, actor_of(request), export_id, ask)
 
 
-def streamed(call: Ask, actor: Actor, export_id: str, ask: ExportAsk) -> Streamed:
+def streamed(request: Request, actor: Actor, export_id: str, ask: ExportAsk) -> Streamed:
     """The answer that sends a file which was begun."""
     headers = {
-        "content-disposition": f'attachment; filename="{file_name(ask, today(call.clock))}"',
+        "content-disposition": f'attachment; filename="{file_name(ask, today(request.clock))}"',
         "link": f'</api/v1/exports/{export_id}>; rel="describedby"',
         "cache-control": "private, no-store",
     }
-    return Streamed(call.app.exports.stream(actor, export_id, ask), MEDIA[ask.format], headers)
+    return Streamed(request.app.exports.stream(actor, export_id, ask), MEDIA[ask.format], headers)
 
 
 def file_name(ask: ExportAsk, day: date) -> str:

@@ -33,18 +33,18 @@ from flatwater.transaction import Session
 from rightlevel.programme.errors import Fault, Invalid
 from rightlevel.programme.permissions import Actor, May
 from rightlevel.programme.time_zone import ProgrammeClock
-from rightlevel.web.call import Ask, ById, ByUuid, Deletion, actor_of
 from rightlevel.web.language import N_, Language
+from rightlevel.web.request import ById, ByUuid, Deletion, Request, actor_of
 from rightlevel.web.routes import Deviations, Routes
 from rightlevel.web.sent import NEEDED, NoFields, Reason, reason_of
 from rightlevel.web.templating import done, language_of, render
 
 Action: TypeAlias = Callable[..., Awaitable[Any]]
 Given: TypeAlias = dict[str, Any]
-Run: TypeAlias = Callable[[Ask, Given], Awaitable[Any]]
-Beside: TypeAlias = Callable[[Ask, Any, Any], Awaitable[Given]]
+Run: TypeAlias = Callable[[Request, Given], Awaitable[Any]]
+Beside: TypeAlias = Callable[[Request, Any, Any], Awaitable[Given]]
 """What a page shows beside the thing, such as the choices of a list: given the thing (None where it is new) and what the address asks."""
-Then: TypeAlias = str | Callable[[Ask, Given], Awaitable[str]]
+Then: TypeAlias = str | Callable[[Request, Given], Awaitable[str]]
 """Where a form leads: an address that may name `{made.…}`, `{path.…}` and `{sent.…}`, or what is asked for one before the deed is done."""
 Word: TypeAlias = str | Callable[[Language, Any], str]
 """What is told when a deed is done: a text of the catalogue, which may name fields of what was made, or what makes one of it."""
@@ -139,8 +139,8 @@ class Deeds(Routes):
             inputs["page"] = PageRequest
         run, output = bound(action, takes), None if gives is NoneType else gives or answer_of(action)
 
-        async def answer(call: Ask, given: Given) -> Any:
-            thing = await run(call, {**given, "sent": given.get(part)})
+        async def answer(request: Request, given: Given) -> Any:
+            thing = await run(request, {**given, "sent": given.get(part)})
             if gives is not None:
                 return None if gives is NoneType else gives(thing)
             return Created(thing, made.format(made=thing)) if made else thing
@@ -180,13 +180,13 @@ class Deeds(Routes):
         by_path = meant is not None and "path" in inspect.signature(meant).parameters
         asked = {"query": query} if query is not None else {}
 
-        async def send(call: Ask, given: Given) -> Redirect:
+        async def send(request: Request, given: Given) -> Redirect:
             form = _filled(given["form"], needed, none_if_blank)
-            to = then if isinstance(then, str) else await then(call, given)
+            to = then if isinstance(then, str) else await then(request, given)
             whole = form.meant(given["path"]) if by_path else form.meant() if meant else form
-            thing = await run(call, {**given, "sent": whole})
-            text = _told(language_of(call), word, thing)
-            return done(call, to.format(made=thing, path=given.get("path"), sent=form), text)
+            thing = await run(request, {**given, "sent": whole})
+            text = _told(language_of(request), word, thing)
+            return done(request, to.format(made=thing, path=given.get("path"), sent=form), text)
 
         face = Face(name, action, {**inputs, **asked, "form": asks}, Redirect, says)
         self.post(address, self._may(may, "POST"), **{"tags": IN_PAGES["tags"], **deviations})(
@@ -273,8 +273,8 @@ class Feature(Deeds):
         asked = filters_of(action, None) if asks is Filters else asks
         gives = bound(action, {"sent": asked, "page": PageRequest})
 
-        async def show(call: Ask, given: Given) -> Html:
-            return self._html(call, template, {"page": await gives(call, {"sent": asked(), **given})})
+        async def show(request: Request, given: Given) -> Html:
+            return self._html(request, template, {"page": await gives(request, {"sent": asked(), **given})})
 
         shown = Face(f"{self._plural}_page", action, {"page": PageRequest}, Html)
         self.get(self._page, self._may("read", "GET"), page=rows, **IN_PAGES)(shown.handler(show))
@@ -296,14 +296,14 @@ class Feature(Deeds):
         """A new thing: `POST api` (201), and its form at `page/new`, which may be asked for with a query."""
         self.makes(action, new)
 
-        async def show(call: Ask, given: Given) -> Html:
-            more = await _beside(beside, call, None, given.get("query"))
-            return self._html(call, template, {self._noun: None, **more})
+        async def show(request: Request, given: Given) -> Html:
+            more = await _beside(beside, request, None, given.get("query"))
+            return self._html(request, template, {self._noun: None, **more})
 
         page, asked = self._page + "/new", {"query": asks} if asks else {}
         shown = Face(f"new_{self._noun}_page", action, asked, Html, f"The form for a {self._called}.")
         self.get(page, self._may("create", "POST"), **IN_PAGES)(shown.handler(show))
-        self.sends(f"create_{self._noun}_here", page, action, new, then=then, may="create", query=asks)
+        self.sends(f"post_create_{self._noun}", page, action, new, then=then, may="create", query=asks)
 
     def makes(self, action: Action, new: type[Any], *, made_is: str = "", says: str = "") -> None:
         """A new thing, for programs alone: `POST api` (201)."""
@@ -344,15 +344,17 @@ class Feature(Deeds):
         takes, inputs = _inputs(read, None, _path_of(self._page + at, read))
         reading = bound(read, takes)
 
-        async def show(call: Ask, given: Given) -> Html:
-            thing = await reading(call, given)
-            return self._html(call, template, {self._noun: thing, **await _beside(beside, call, thing, None)})
+        async def show(request: Request, given: Given) -> Html:
+            thing = await reading(request, given)
+            return self._html(
+                request, template, {self._noun: thing, **await _beside(beside, request, thing, None)}
+            )
 
         name = f"{self._noun}_page" if at == "/{id}" else f"edit_{self._noun}_page"
         shown = Face(name, read, inputs, Html, f"The form that changes a {self._called}.")
         self.get(self._page + at, self._may(seen_by, "GET"), **IN_PAGES)(shown.handler(show))
         self.sends(
-            f"change_{self._noun}_here",
+            f"post_change_{self._noun}",
             self._page + at,
             action,
             change,
@@ -367,7 +369,7 @@ class Feature(Deeds):
             action,
             Deletion,
             json=(f"delete_one_{self._noun}", f"DELETE {self._api}/{{id}}"),
-            html=(f"delete_{self._noun}_here", f"{self._page}/{{id}}/delete"),
+            html=(f"post_delete_{self._noun}", f"{self._page}/{{id}}/delete"),
             form=Reason,
             needed=("reason",),
             then=then,
@@ -379,15 +381,15 @@ class Feature(Deeds):
         name, address = f"restore_one_{self._noun}", f"{self._api}/{{id}}/restore"
         self.answers(name, f"POST {address}", action, may="restore")
         if then:
-            name, address = f"restore_{self._noun}_here", f"{self._page}/{{id}}/restore"
+            name, address = f"post_restore_{self._noun}", f"{self._page}/{{id}}/restore"
             self.sends(name, address, action, may="restore", then=then, word=word)
 
     @property
     def _called(self) -> str:
         return self._resource.replace("_", " ")
 
-    def _html(self, call: Ask, template: str, values: Given) -> Html:
-        return render(call, f"{self._folder}/{template}", **values)
+    def _html(self, request: Request, template: str, values: Given) -> Html:
+        return render(request, f"{self._folder}/{template}", **values)
 
 
 def _path_of(address: str, action: Action) -> type[Any] | None:
@@ -425,8 +427,8 @@ def filters_of(action: Action, path: type[Any] | None) -> type[msgspec.Struct]:
     return msgspec.defstruct(f"{action.__name__}_filters", fields, frozen=True, kw_only=True)
 
 
-async def _beside(beside: Beside | None, call: Ask, thing: Any, query: Any) -> Given:
-    return await beside(call, thing, query) if beside is not None else {}
+async def _beside(beside: Beside | None, request: Request, thing: Any, query: Any) -> Given:
+    return await beside(request, thing, query) if beside is not None else {}
 
 
 def _filled(form: Any, needed: tuple[str, ...], none_if_blank: tuple[str, ...]) -> Any:
@@ -468,15 +470,15 @@ class Face(msgspec.Struct, frozen=True):
     def handler(self, run: Run) -> Handler:
         """The handler, as a contract reads it: its name, summary, inputs and output; its code is the action's."""
 
-        async def handle(call: Ask, **given: Any) -> Any:
-            return await run(call, given)
+        async def handle(request: Request, **given: Any) -> Any:
+            return await run(request, given)
 
         handle.__name__ = handle.__qualname__ = self.name
         # Of what an action says of itself, its errors and cost are for those who call it from Python.
         handle.__doc__ = self.summary or (inspect.getdoc(self.action) or "").partition(" *")[0]
-        handle.__annotations__ = {"call": Ask, **self.inputs, "return": self.output}
+        handle.__annotations__ = {"request": Request, **self.inputs, "return": self.output}
         parameters = [
-            inspect.Parameter("call", inspect.Parameter.POSITIONAL_ONLY),
+            inspect.Parameter("request", inspect.Parameter.POSITIONAL_ONLY),
             *(inspect.Parameter(each, inspect.Parameter.KEYWORD_ONLY) for each in self.inputs),
         ]
         # Whoever reads signatures and code (the contract, the document of refusals, the audit) finds this face's, and the action's.
@@ -500,7 +502,7 @@ def bound(action: Action, inputs: dict[str, Any]) -> Run:
     or by its fields' names. *Errors*: DeedBroken, when it is declared, for a parameter that nothing of it fits.
     """
     hints = get_type_hints(action)
-    readers: dict[str, Callable[[Ask, Given], Any]] = {}
+    readers: dict[str, Callable[[Request, Given], Any]] = {}
     parameters = inspect.signature(action).parameters.values()
     for parameter in parameters:
         kind = hints.get(parameter.name)
@@ -513,20 +515,20 @@ def bound(action: Action, inputs: dict[str, Any]) -> Run:
     by_place = [each for each in by_place if each in readers]
     by_name = [each for each in readers if each not in by_place]
 
-    async def run(call: Ask, given: Given) -> Any:
-        placed = [readers[each](call, given) for each in by_place]
-        return await action(*placed, **{each: readers[each](call, given) for each in by_name})
+    async def run(request: Request, given: Given) -> Any:
+        placed = [readers[each](request, given) for each in by_place]
+        return await action(*placed, **{each: readers[each](request, given) for each in by_name})
 
     return run
 
 
-def _reader(name: str, kind: Any, inputs: dict[str, Any]) -> Callable[[Ask, Given], Any] | None:
+def _reader(name: str, kind: Any, inputs: dict[str, Any]) -> Callable[[Request, Given], Any] | None:
     """How one parameter of an action is read off a request; None where nothing fits it."""
-    fixed: dict[Any, Callable[[Ask, Given], Any]] = {
-        Session: lambda call, _: call.session,
-        Actor: lambda call, _: actor_of(call),
-        Clock: lambda call, _: call.clock,
-        ProgrammeClock: lambda call, _: call.app.clock,
+    fixed: dict[Any, Callable[[Request, Given], Any]] = {
+        Session: lambda request, _: request.session,
+        Actor: lambda request, _: actor_of(request),
+        Clock: lambda request, _: request.clock,
+        ProgrammeClock: lambda request, _: request.app.clock,
     }
     for each in (kind, *get_args(kind)):  # an actor who may be nobody is nobody on the command line alone
         if each in fixed:
@@ -542,7 +544,7 @@ def _reader(name: str, kind: Any, inputs: dict[str, Any]) -> Callable[[Ask, Give
             raise DeedBroken(f"{name} is {types[name]} in {given.__name__}, and {kind} where it goes")
         return lambda _, sent, source=source: getattr(sent[source], name)
     if name == "at" and kind is datetime:
-        return lambda call, _: call.clock.now()
+        return lambda request, _: request.clock.now()
     in_path = (
         {each.name: each.type for each in msgspec.structs.fields(inputs["path"])} if "path" in inputs else {}
     )

@@ -5,12 +5,12 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from rightlevel.programme.resources import Files, StoredFile
-from rightlevel.web.call import Ask
+from rightlevel.web.request import Request
 
 
-def files_of(call: Ask) -> Files:
+def files_of(request: Request) -> Files:
     """The library's folder in this deployment's data directory."""
-    return Files(call.app.settings.data_folder / "resources")
+    return Files(request.app.settings.data_folder / "resources")
 
 
 def file_headers(stored: StoredFile) -> dict[str, str]:

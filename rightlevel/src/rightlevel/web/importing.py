@@ -24,7 +24,7 @@ from rightlevel.programme.exchange import (
 from rightlevel.programme.exchange.left_rows import MARK, row_to_mend
 from rightlevel.programme.permissions import Actor
 from rightlevel.web.authority import keeping
-from rightlevel.web.call import Ask, actor_of
+from rightlevel.web.request import Request, actor_of
 
 READ_S: Final = 10.0
 LONGEST_SOURCE: Final = 100
@@ -84,12 +84,12 @@ async def said_of(
     return (read_mapping(mapping, kind), mapping) if mapping.strip() else (None, "")
 
 
-async def undo_run_of(call: Ask, run_id: str, answer: Callable[[ImportRun], object]) -> ImportRun:
+async def undo_run_of(request: Request, run_id: str, answer: Callable[[ImportRun], object]) -> ImportRun:
     """The run that undoes an import, queued behind the files that wait. *Errors*: NotFound, ImportNotUndoable, ImportUndoneBefore, ImportTooOld."""
-    actor = actor_of(call)
-    async with call.database.read(deadline_s=READ_S) as session:
-        new = await run_to_undo(session, actor, run_id, call.clock)
-    return await call.app.imports.submit(ImportRequest(new, None, None, actor), keeping(call, answer))
+    actor = actor_of(request)
+    async with request.database.read(deadline_s=READ_S) as session:
+        new = await run_to_undo(session, actor, run_id, request.clock)
+    return await request.app.imports.submit(ImportRequest(new, None, None, actor), keeping(request, answer))
 
 
 async def left_rows_csv(

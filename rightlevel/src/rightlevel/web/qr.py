@@ -5,7 +5,7 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from rightlevel.web.application import is_secure
-from rightlevel.web.call import Ask
+from rightlevel.web.request import Request
 
 BORDER = 4
 """*Source*: ISO/IEC 18004: a quiet zone of four modules."""
@@ -33,7 +33,7 @@ def qr_svg(text: str, label: str) -> Markup:
     ).format(label, dots, side=side)
 
 
-def origin_of(call: Ask) -> str:
+def origin_of(request: Request) -> str:
     """Where this service was reached: the beginning of an address that another device can open."""
-    scheme = "https" if is_secure(call) else "http"
-    return f"{scheme}://{call.headers.get('host', 'localhost')[:200]}"
+    scheme = "https" if is_secure(request) else "http"
+    return f"{scheme}://{request.headers.get('host', 'localhost')[:200]}"

@@ -75,7 +75,7 @@ class ProblemsOfRoutes:
     """Every code that a route can answer with. *Cost*: the code of all handlers and actions is looked through once."""
 
     def __init__(self) -> None:
-        # What hangs on the platform is called by its name there: `call.app.imports.submit(...)`.
+        # What hangs on the platform is called by its name there: `request.app.imports.submit(...)`.
         attributes = {name: kind for name, kind in get_type_hints(Platform).items() if isinstance(kind, type)}
         self._reader = Reader((ProgrammeError, Refused, NotSignedIn), ("rightlevel",), attributes)
 

@@ -11,7 +11,7 @@ from flatwater.load_shedding import Priority
 from flatwater.memory_budget import RequestBudget
 from flatwater.paging import PageLimit
 from flatwater.rate_limit import RateClass
-from rightlevel.web.call import READ_S, READS, SIGN_IN, SMALL_BODY, WRITE_S, WRITES
+from rightlevel.web.request import READ_S, READS, SIGN_IN, SMALL_BODY, WRITE_S, WRITES
 
 Declaring: TypeAlias = Callable[[Handler], Handler]
 

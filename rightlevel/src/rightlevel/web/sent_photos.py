@@ -12,7 +12,7 @@ from flatwater.contract import Upload
 from rightlevel.programme.errors import Fault, Invalid
 from rightlevel.programme.photos import MAX_SENT_BYTES, Photo
 from rightlevel.web.authority import actor_again
-from rightlevel.web.call import SMALL_BODY, Ask, actor_of
+from rightlevel.web.request import SMALL_BODY, Request, actor_of
 
 PHOTO_S: Final = 60.0
 PHOTO_BODY: Final = MAX_SENT_BYTES + SMALL_BODY
@@ -25,18 +25,18 @@ class SentPhoto(msgspec.Struct, frozen=True):
     keeps_place: bool = False
 
 
-async def add_photo(call: Ask, visit_id: str, form: SentPhoto, upload: Upload | None) -> Photo:
+async def add_photo(request: Request, visit_id: str, form: SentPhoto, upload: Upload | None) -> Photo:
     """The photo that was sent, kept. *Errors*: Invalid without one, and what the album refuses."""
     if upload is None or not upload.size_bytes:
         raise Invalid(faults=(Fault("file", "Please choose a file"),))
     if upload.size_bytes > MAX_SENT_BYTES:
         raise Invalid(faults=(Fault("file", "At most 12 MB"),))
     content = await asyncio.to_thread(upload.path.read_bytes)
-    return await call.app.album.add(
-        actor_of(call),
+    return await request.app.album.add(
+        actor_of(request),
         visit_id,
         form.id,
         content,
         keeps_place=form.keeps_place,
-        again=partial(actor_again, call),
+        again=partial(actor_again, request),
     )

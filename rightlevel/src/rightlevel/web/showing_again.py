@@ -38,9 +38,9 @@ from rightlevel.web.application import (
     sent_write_id,
     set_cookie,
 )
-from rightlevel.web.call import Ask
 from rightlevel.web.form_again import FormAgain
 from rightlevel.web.language import N_
+from rightlevel.web.request import Request
 from rightlevel.web.templating import (
     ShownAgain,
     error_page,
@@ -100,32 +100,32 @@ class FormsAgain:
     def opens_pages_of(self, app: ASGIApp) -> None:
         self._app = app
 
-    async def page(self, call: Ask, status: int, error: Exception) -> tuple[int, str]:
+    async def page(self, request: Request, status: int, error: Exception) -> tuple[int, str]:
         """The page for an error and its status."""
         if isinstance(error, HeldForm):
-            return await self._go_on(call, error.held)
-        is_form = call.endpoint.method in UNSAFE and "hx-request" not in call.headers
+            return await self._go_on(request, error.held)
+        is_form = request.endpoint.method in UNSAFE and "hx-request" not in request.headers
         if isinstance(error, ShownAgain):
             return status, error.page
         if not is_form:
-            return status, error_page(call, status, error)
+            return status, error_page(request, status, error)
         if isinstance(error, NotSignedIn):
-            held = await self._hold(call)
-            return status, error_page(call, status, error, held=held)
-        told = _as_programme_error(error, call)
-        if told is not None and (page := await self._opened(call, _page_of(call), told)) is not None:
-            write_id = sent_write_id(call) if isinstance(error, CrossSite) else ""
-            return status, filled(call, page, told, write_id=write_id)
-        return status, error_page(call, status, error, again=_sent_along(call, status))
+            held = await self._hold(request)
+            return status, error_page(request, status, error, held=held)
+        told = _as_programme_error(error, request)
+        if told is not None and (page := await self._opened(request, _page_of(request), told)) is not None:
+            write_id = sent_write_id(request) if isinstance(error, CrossSite) else ""
+            return status, filled(request, page, told, write_id=write_id)
+        return status, error_page(request, status, error, again=_sent_along(request, status))
 
-    async def _go_on(self, call: Ask, held: HeldPost) -> tuple[int, str]:
-        page = await self._opened(call, held.page)
+    async def _go_on(self, request: Request, held: HeldPost) -> tuple[int, str]:
+        page = await self._opened(request, held.page)
         if page is None:
-            return HTTPStatus.NOT_FOUND, error_page(call, HTTPStatus.NOT_FOUND, NotFound())
+            return HTTPStatus.NOT_FOUND, error_page(request, HTTPStatus.NOT_FOUND, NotFound())
         again = FormAgain(page, held.action, held.fields, write_id=held.write_id)
-        text = language_of(call).gettext(HELD if again.summary.is_found else GONE)
+        text = language_of(request).gettext(HELD if again.summary.is_found else GONE)
         block = part(
-            call,
+            request,
             "again.html",
             text=text,
             summary=again.summary,
@@ -134,7 +134,9 @@ class FormsAgain:
         )
         return HTTPStatus.OK, again.text(block)
 
-    async def _opened(self, call: Ask, address: str, error: ProgrammeError | None = None) -> str | None:
+    async def _opened(
+        self, request: Request, address: str, error: ProgrammeError | None = None
+    ) -> str | None:
         """A page as this person sees it now; None where there is none, or where it belongs to somebody else than the form did."""
         parts = urlsplit(address)
         if self._app is None or not address or parts.path == HELD_PAGE:  # that page would open itself
@@ -151,7 +153,7 @@ class FormsAgain:
         }
         headers = [
             (name.encode("latin-1"), value.encode("latin-1"))
-            for name, value in call.headers.items()
+            for name, value in request.headers.items()
             if name not in left_out
         ]
 
@@ -175,8 +177,8 @@ class FormsAgain:
             "raw_path": parts.path.encode(),
             "headers": headers,
             "query_string": parts.query.encode(),
-            "client": (call.address, 0),
-            "scheme": "https" if call.is_https else "http",
+            "client": (request.address, 0),
+            "scheme": "https" if request.is_https else "http",
             "http_version": "1.1",
             "root_path": "",
         }
@@ -190,67 +192,72 @@ class FormsAgain:
         if start["status"] != HTTPStatus.OK or not kinds or not kinds[0].startswith(b"text/html"):
             return None
         page = b"".join(each.get("body", b"") for each in sent[1:]).decode()
-        owner = sent_field(call, FORM_OWNER)
+        owner = sent_field(request, FORM_OWNER)
         return page if not owner or f'name="{FORM_OWNER}" value="{owner}"' in page else None
 
-    async def _hold(self, call: Ask) -> bool:
+    async def _hold(self, request: Request) -> bool:
         """Keeps what came without a session for the person for whom the form was made; whether it is kept."""
-        owner = form_owner(call)
-        if owner is None or call.endpoint.inputs.get("upload"):
+        owner = form_owner(request)
+        if owner is None or request.endpoint.inputs.get("upload"):
             return False
-        require_same_site(call)
-        kept = {name: values for name, values in repeated(call).items() if name not in OWN_FIELDS}
-        held = HeldPost(address_of(call), _page_of(call), kept, operation_of(call), sent_write_id(call))
+        require_same_site(request)
+        kept = {name: values for name, values in repeated(request).items() if name not in OWN_FIELDS}
+        held = HeldPost(
+            address_of(request), _page_of(request), kept, operation_of(request), sent_write_id(request)
+        )
         content = msgspec.json.encode(held)
-        secret = await hold_form(call.database, owner, content, call.clock)
+        secret = await hold_form(request.database, owner, content, request.clock)
         if secret is None:
             return False
-        set_cookie(call, HELD_COOKIE, secret, life_s=HELD_S)
+        set_cookie(request, HELD_COOKIE, secret, life_s=HELD_S)
         return True
 
 
-def _page_of(call: Ask) -> str:
+def _page_of(request: Request) -> str:
     """The page that a form stood on: as the form says, as the browser says, or at the form's own address."""
-    named = local_path(sent_field(call, FORM_PAGE), "")
+    named = local_path(sent_field(request, FORM_PAGE), "")
     if named and urlsplit(named).path != HELD_PAGE:
         return named
-    referer = urlsplit(call.headers.get("referer", ""))
-    if referer.netloc and referer.netloc == call.headers.get("host", ""):
-        return local_path(referer.path + (f"?{referer.query}" if referer.query else ""), call.path)
-    return address_of(call)
+    referer = urlsplit(request.headers.get("referer", ""))
+    if referer.netloc and referer.netloc == request.headers.get("host", ""):
+        return local_path(referer.path + (f"?{referer.query}" if referer.query else ""), request.path)
+    return address_of(request)
 
 
-def _as_programme_error(error: Exception, call: Ask) -> ProgrammeError | None:
+def _as_programme_error(error: Exception, request: Request) -> ProgrammeError | None:
     """What can be said above a form; None for what the form can do nothing about."""
     if isinstance(error, WriteIdReused):
         return ProgrammeError(SAVED_OTHERWISE)
     if isinstance(error, CrossSite):
-        return ProgrammeError(SIGNED_IN_ANEW) if form_owner(call) is not None else None
+        return ProgrammeError(SIGNED_IN_ANEW) if form_owner(request) is not None else None
     if isinstance(error, ProgrammeError):
         return error
     if isinstance(error, InputInvalid):
-        return Invalid(faults=faults_of_input(error, call.endpoint))
+        return Invalid(faults=faults_of_input(error, request.endpoint))
     return None
 
 
-def _sent_along(call: Ask, status: int) -> list[tuple[str, str]]:
+def _sent_along(request: Request, status: int) -> list[tuple[str, str]]:
     """What was sent, to go along on a page that can only say "once more"; nothing of it where sending it again can't help.
 
     A page that is no longer theirs may be so again in a minute: an assignment that was ended by mistake costs nobody what they typed.
     """
     left_out = OWN_FIELDS - {"write_id", FORM_PAGE}
     fields = [
-        (name, value) for name, values in repeated(call).items() if name not in left_out for value in values
+        (name, value)
+        for name, values in repeated(request).items()
+        if name not in left_out
+        for value in values
     ]
-    may_help = status >= HTTPStatus.INTERNAL_SERVER_ERROR or _is_own(call)
-    is_worth_it = may_help and not call.endpoint.inputs.get("upload")
+    may_help = status >= HTTPStatus.INTERNAL_SERVER_ERROR or _is_own(request)
+    is_worth_it = may_help and not request.endpoint.inputs.get("upload")
     return fields if is_worth_it and sum(len(n) + len(v) for n, v in fields) <= MAX_SENT_ALONG else []
 
 
-def _is_own(call: Ask) -> bool:
+def _is_own(request: Request) -> bool:
     """Whether a form was made for whoever is signed in."""
-    owner = form_owner(call)
-    return owner is not None and call.actor is not None and owner == call.actor.person_id
+    owner = form_owner(request)
+    return owner is not None and request.actor is not None and owner == request.actor.person_id
 
 
 A_DAY = N_("A day like 2026-11-30")

@@ -43,10 +43,10 @@ from rightlevel.web.application import (
     sent_field,
     with_query_string,
 )
-from rightlevel.web.call import Ask, secret_fields
 from rightlevel.web.form_again import FormAgain, Line, Summary, Wrong
 from rightlevel.web.language import LANGUAGE_COOKIE, LANGUAGES, N_, Language, choose_language, languages_in
 from rightlevel.web.navigation import headings_of
+from rightlevel.web.request import Request, secret_fields
 from rightlevel.web.words import WORDS, word
 
 HERE = Path(__file__).parent
@@ -145,30 +145,36 @@ refused: ContextVar[ProgrammeError | None] = ContextVar("refused", default=None)
 
 
 def render(
-    call: Ask, template: str, *, status: int = 200, error: ProgrammeError | None = None, **values: Any
+    request: Request,
+    template: str,
+    /,
+    *,
+    status: int = 200,
+    error: ProgrammeError | None = None,
+    **values: Any,
 ) -> Html:
     """A page in the caller's language; `error` marks its fields and is told above the form. *Cost*: no query."""
-    language = language_of(call)
-    context = _context(language, call.actor, call.path, call.query_string, call.clock.zone)
-    context["languages"] = languages = languages_in(call.app.languages)
+    language = language_of(request)
+    context = _context(language, request.actor, request.path, request.query_string, request.clock.zone)
+    context["languages"] = languages = languages_in(request.app.languages)
     context["languages_named"] = [(each.code, each.name) for each in languages.values()]
     context |= _error_context(language, error)
-    context["csrf_field"] = partial(_form_fields, call)
-    notice = _take_notice(call)
+    context["csrf_field"] = partial(_form_fields, request)
+    notice = _take_notice(request)
     context["notice_text"], context["is_notice_partly"] = (
         notice.removeprefix(PARTLY),
         notice.startswith(PARTLY),
     )
     # Whoever signed in by another door than the one that was offered with it finds it on their first page.
-    context["has_held"] = bool(call.state.get(HAS_HELD))
+    context["has_held"] = bool(request.state.get(HAS_HELD))
     text = in_digits(language, _environment.get_template(template).render(context | values))
-    if error is not None and call.sent.fields and "hx-request" not in call.headers:
-        text = filled(call, text, error, shown=values.get("fault_list"), is_own=True)
+    if error is not None and request.sent.fields and "hx-request" not in request.headers:
+        text = filled(request, text, error, shown=values.get("fault_list"), is_own=True)
     return Html(text, status)
 
 
 def filled(
-    call: Ask,
+    request: Request,
     page: str,
     error: ProgrammeError,
     *,
@@ -181,19 +187,19 @@ def filled(
     `is_own` says that whoever made the page shows by itself what stands otherwise on the server; `write_id` is that of a form which
     nobody judged this time, so that it may have been done before.
     """
-    language = language_of(call)
+    language = language_of(request)
     faults = shown or _wrong(language, error)
-    action = address_of(call)
+    action = address_of(request)
     is_stale = isinstance(error, Stale) and not is_own
     again = FormAgain(
         page,
         action,
-        repeated(call),
+        repeated(request),
         faults,
         is_stale=is_stale,
         proposed=error.proposes,
         write_id=write_id,
-        choose_again=language.gettext(CHOOSE_AGAIN) if call.sent.upload is not None else "",
+        choose_again=language.gettext(CHOOSE_AGAIN) if request.sent.upload is not None else "",
     )
     text = language.error(error)
     if isinstance(error, Invalid) and error.text == Invalid().text and not faults:
@@ -201,20 +207,20 @@ def filled(
     if is_stale and not again.summary.both:
         text = language.gettext(STANDS)
     block = part(
-        call,
+        request,
         "again.html",
         text=text,
         summary=again.summary,
         is_wrong=True,
-        sent=listed(again, repeated(call)),
+        sent=listed(again, repeated(request)),
     )
     return again.text(block)
 
 
-def repeated(call: Ask) -> dict[str, list[str]]:
+def repeated(request: Request) -> dict[str, list[str]]:
     """What was sent and may be shown again: a secret is typed anew, whatever kind of field it was typed into."""
-    secret = secret_fields(call.endpoint)
-    return {name: values for name, values in call.sent.fields.items() if name not in secret}
+    secret = secret_fields(request.endpoint)
+    return {name: values for name, values in request.sent.fields.items() if name not in secret}
 
 
 def listed(again: FormAgain, fields: Mapping[str, Sequence[str]]) -> list[str]:
@@ -259,16 +265,16 @@ def in_digits(language: Language, page: str) -> str:
     return "".join((*parts, language.in_digits(page[at:])))
 
 
-def part(call: Ask, template: str, **values: Any) -> str:
+def part(request: Request, template: str, /, **values: Any) -> str:
     """A part of a page in the caller's language, to be put into one that is there already. *Cost*: no query."""
-    language = language_of(call)
-    context = _context(language, call.actor, call.path, call.query_string, call.clock.zone)
+    language = language_of(request)
+    context = _context(language, request.actor, request.path, request.query_string, request.clock.zone)
     return in_digits(language, _environment.get_template(template).render(context | values))
 
 
-def render_once(call: Ask, template: str, **values: Any) -> Html:
+def render_once(request: Request, template: str, /, **values: Any) -> Html:
     """A page that shows a secret this once: nothing keeps it, and the same write coming again is told that it was done."""
-    return msgspec.structs.replace(render(call, template, **values), is_shown_once=True)
+    return msgspec.structs.replace(render(request, template, **values), is_shown_once=True)
 
 
 def _context(
@@ -309,19 +315,19 @@ def _context(
     }
 
 
-def _form_fields(call: Ask) -> Markup:
+def _form_fields(request: Request) -> Markup:
     """What every form carries: the session's own token, the page it stands on and for whom that was made.
 
     A page that a POST answered with stands at an address of no use; its forms name the page before it.
     """
-    here = address_of(call)
-    if call.endpoint.method != "GET":
-        here = local_path(sent_field(call, FORM_PAGE), "")
+    here = address_of(request)
+    if request.endpoint.method != "GET":
+        here = local_path(sent_field(request, FORM_PAGE), "")
     fields = _hidden(FORM_PAGE, here) if here else Markup()
-    if call.actor is None:
+    if request.actor is None:
         return fields
-    owner = call.app.form_owners.mark(call.actor.person_id)
-    return _hidden("csrf_token", call.actor.csrf_token) + fields + _hidden(FORM_OWNER, owner)
+    owner = request.app.form_owners.mark(request.actor.person_id)
+    return _hidden("csrf_token", request.actor.csrf_token) + fields + _hidden(FORM_OWNER, owner)
 
 
 def _hidden(name: str, value: str) -> Markup:
@@ -372,7 +378,7 @@ class ShownAgain(ProgrammeError):
         self.page = page
 
 
-def show_again(call: Ask, template: str, error: ProgrammeError, **values: Any) -> NoReturn:
+def show_again(request: Request, template: str, error: ProgrammeError, /, **values: Any) -> NoReturn:
     """Raises the form with its faults and what was typed, so that the request's transaction is rolled back.
 
     Answering with it instead would commit, and keep it as the answer for this write id. What is forbidden or not
@@ -380,50 +386,50 @@ def show_again(call: Ask, template: str, error: ProgrammeError, **values: Any) -
     """
     if isinstance(error, Forbidden | NotFound):
         raise error
-    raise ShownAgain(render(call, template, error=error, **values).text, error) from error
+    raise ShownAgain(render(request, template, error=error, **values).text, error) from error
 
 
 def render_partly(
-    call: Ask, template: str, text: str, refused: Sequence[tuple[str, str]], /, **values: Any
+    request: Request, template: str, text: str, refused: Sequence[tuple[str, str]], /, **values: Any
 ) -> Html:
     """A page on which some of what was sent is saved and some is not: who was refused and why, and the form as it was sent.
 
     What was saved stays saved; `text` says how much that is. The page's own `values` may have any name, `refused` too.
     """
-    page = render(call, template, **values).text
-    again = FormAgain(page, call.path, repeated(call))
+    page = render(request, template, **values).text
+    again = FormAgain(page, request.path, repeated(request))
     lines = tuple(Line("", name, why) for name, why in refused)
     summary = Summary(lines, (), is_found=True)
-    block = part(call, "again.html", text=text, summary=summary, is_wrong=True, sent=[])
+    block = part(request, "again.html", text=text, summary=summary, is_wrong=True, sent=[])
     return Html(again.text(block), HTTPStatus.CONFLICT)
 
 
-def refusal(call: Ask, template: str, error: ProgrammeError, **values: Any) -> Html:
+def refusal(request: Request, template: str, error: ProgrammeError, /, **values: Any) -> Html:
     """A form that was refused, with its status: for those that open their own transactions, so that there is nothing to roll back."""
-    return render(call, template, status=STATUSES[error.kind], error=error, **values)
+    return render(request, template, status=STATUSES[error.kind], error=error, **values)
 
 
-def done(call: Ask, to: str, text: str = "", *, is_partly: bool = False, **values: Any) -> Redirect:
+def done(request: Request, to: str, text: str = "", /, *, is_partly: bool = False, **values: Any) -> Redirect:
     """Go and look there; the text (of the catalogue, `{name}` in it filled from `values`, or made of such) is told once, on the next page;
     as a warning where not all was taken.
     """
     if text:
-        told = language_of(call).gettext(text, **values)
+        told = language_of(request).gettext(text, **values)
         kept = (PARTLY if is_partly else "") + told[:MAX_NOTICE_CHARS]
-        call.cookies_to_set.append(_notice_cookie(call, quote(kept), NOTICE_S))
+        request.cookies_to_set.append(_notice_cookie(request, quote(kept), NOTICE_S))
     return Redirect(to)
 
 
-def _take_notice(call: Ask) -> str:
-    kept = cookie_of(call, NOTICE_COOKIE)
-    if kept is None or call.endpoint.method != "GET":
+def _take_notice(request: Request) -> str:
+    kept = cookie_of(request, NOTICE_COOKIE)
+    if kept is None or request.endpoint.method != "GET":
         return ""
-    call.cookies_to_set.append(_notice_cookie(call, "", 0))
+    request.cookies_to_set.append(_notice_cookie(request, "", 0))
     return unquote(kept)[: MAX_NOTICE_CHARS + len(PARTLY)]
 
 
-def _notice_cookie(call: Ask, value: str, life_s: int) -> str:
-    secure = "; Secure" if is_secure(call) else ""
+def _notice_cookie(request: Request, value: str, life_s: int) -> str:
+    secure = "; Secure" if is_secure(request) else ""
     return f"{NOTICE_COOKIE}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={life_s}{secure}"
 
 
@@ -470,7 +476,7 @@ UNEXPECTED = N_("The mistake is on our side and was written down.")
 
 
 def error_page(
-    call: Ask,
+    request: Request,
     status: int,
     error: Exception,
     *,
@@ -481,16 +487,16 @@ def error_page(
 
     `held` says that what was sent is kept until they have signed in; `again` is what was sent, to be sent once more.
     """
-    language = language_of(call)
+    language = language_of(request)
     problem_of_form = error if isinstance(error, ProgrammeError) else None
-    values = _context(language, call.actor, call.path, "", call.clock.zone) | _error_context(
+    values = _context(language, request.actor, request.path, "", request.clock.zone) | _error_context(
         language, problem_of_form
     )
     is_unexpected = status == HTTPStatus.INTERNAL_SERVER_ERROR
     values["error_text"] = language.gettext(UNEXPECTED) if is_unexpected else _sentence(language, error)
-    values["request_id"] = call.request_id if is_unexpected else ""
-    values |= {"held": held, "again": again, "csrf_field": partial(_form_fields, call)}
-    values["action"] = address_of(call)
+    values["request_id"] = request.request_id if is_unexpected else ""
+    values |= {"held": held, "again": again, "csrf_field": partial(_form_fields, request)}
+    values["action"] = address_of(request)
     values["sign_in_again"] = isinstance(error, CrossSite | NotSignedIn)
     is_cross_site = isinstance(
         error, CrossSite

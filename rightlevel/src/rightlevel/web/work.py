@@ -16,8 +16,8 @@ from rightlevel.programme.results import TestingStatus
 from rightlevel.programme.rounds import Round, current_round
 from rightlevel.programme.schools import read_grades
 from rightlevel.programme.today import Day
-from rightlevel.web.call import Ask, actor_of
 from rightlevel.web.language import Language
+from rightlevel.web.request import Request, actor_of
 from rightlevel.web.templating import language_of
 
 
@@ -30,27 +30,27 @@ class Work(msgspec.Struct, frozen=True):
     url: str
 
 
-async def round_of_today(call: Ask) -> Round | None:
+async def round_of_today(request: Request) -> Round | None:
     """The open round, else the one that began last."""
-    return await current_round(call.session, actor_of(call), call.clock)
+    return await current_round(request.session, actor_of(request), request.clock)
 
 
 PLACES = PageRequest(limit=1_000)
 """More provinces or districts than any country has."""
 
 
-async def grade_choices(call: Ask, *, short: bool = False) -> list[tuple[int, str]]:
+async def grade_choices(request: Request, *, short: bool = False) -> list[tuple[int, str]]:
     """The programme's grades for a select or for chips."""
-    _ = language_of(call).gettext
-    grades = await read_grades(call.session)
+    _ = language_of(request).gettext
+    grades = await read_grades(request.session)
     return [(each, str(each) if short else _("Grade {number}", number=each)) for each in grades]
 
 
-async def place_choices(call: Ask) -> list[tuple[int, str]]:
+async def place_choices(request: Request) -> list[tuple[int, str]]:
     """The country, its provinces and their districts for a select, each district behind its province. *Cost*: three statements, at most 2,000 rows."""
-    actor = actor_of(call)
+    actor = actor_of(request)
     found = {
-        kind: (await list_places(call.session, actor, PLACES, kind=kind)).items
+        kind: (await list_places(request.session, actor, PLACES, kind=kind)).items
         for kind in ("country", "province", "district")
     }
     below: dict[int | None, list[PlaceRow]] = {}
@@ -90,20 +90,20 @@ def grid_address(school_id: int | None, round_id: int | None, subject: str | Non
     return f"/schools/{school_id}/grid?round={round_id}&subject={subject}&group={group}"
 
 
-def day_in_round(call: Ask, round_: Round) -> date:
+def day_in_round(request: Request, round_: Round) -> date:
     """The day that a test is taken to be of when nobody says: today, or the round's nearest day."""
-    return min(max(today(call.clock), round_.starts_on), round_.ends_on)
+    return min(max(today(request.clock), round_.starts_on), round_.ends_on)
 
 
 async def work_of_schools(
-    call: Ask, school_ids: Sequence[int], round_: Round, known: Day | None = None
+    request: Request, school_ids: Sequence[int], round_: Round, known: Day | None = None
 ) -> dict[int, list[Work]]:
     """School → its classes in each subject that the actor has there, with how far testing is. *Cost*: one statement, none for what is known."""
-    language = language_of(call)
+    language = language_of(request)
     looked_at = known.looked_at if known is not None else frozenset[int]()
     rows = list(known.progress) if known is not None else []
     if others := [each for each in school_ids if each not in looked_at]:
-        rows += await class_progress(call.session, actor_of(call), others, round_.id)
+        rows += await class_progress(request.session, actor_of(request), others, round_.id)
     work: dict[int, list[Work]] = {each: [] for each in school_ids}
     for row in rows:
         if row.school_id in work:
@@ -117,6 +117,6 @@ def _title(language: Language, row: ClassProgress) -> str:
     return name if row.class_id is not None else language.gettext("{grade}, without a class", grade=name)
 
 
-async def work_at(call: Ask, school_id: int, round_: Round) -> list[Work]:
+async def work_at(request: Request, school_id: int, round_: Round) -> list[Work]:
     """The classes of one school, with how far testing is."""
-    return (await work_of_schools(call, [school_id], round_))[school_id]
+    return (await work_of_schools(request, [school_id], round_))[school_id]

@@ -30,9 +30,9 @@ from rightlevel.programme.accounts.phones import list_phones
 from rightlevel.programme.permissions import May, TokenReach
 from rightlevel.web.application import device_of
 from rightlevel.web.authority import keeping
-from rightlevel.web.call import Ask, Secret, actor_of
 from rightlevel.web.feature import IN_PAGES, Deeds
 from rightlevel.web.language import N_
+from rightlevel.web.request import Request, Secret, actor_of
 from rightlevel.web.routes import HASHING
 from rightlevel.web.sent import NoFields
 from rightlevel.web.templating import done, render, render_once
@@ -146,16 +146,16 @@ routes.does(
     choose_digits,
     ChosenDigits,
     json=("choose_my_digits", "PUT /api/v1/me/digits"),
-    html=("choose_digits_here", "/account/digits"),
+    html=("post_choose_digits", "/account/digits"),
     then="/account",
     says="Whether the asker reads digits in their language's own script, or 0 to 9.",
 )
 
 
 @routes.get("/api/v1/me", OWN)
-async def read_me(call: Ask) -> Me:
+async def read_me(request: Request) -> Me:
     """Who is asking, with what role and reach."""
-    actor = actor_of(call)
+    actor = actor_of(request)
     return Me(
         actor.person_id,
         actor.username,
@@ -168,13 +168,13 @@ async def read_me(call: Ask) -> Me:
 
 
 @routes.get("/account", OWN, **IN_PAGES)
-async def account_page(call: Ask) -> Html:
+async def account_page(request: Request) -> Html:
     """One's own account."""
-    actor, session = actor_of(call), call.session
+    actor, session = actor_of(request), request.session
     factor = await factor_state(session, actor)
     takes_pin = actor.role in PIN_ROLES and not factor.is_on and not actor.is_by_pin
     return render(
-        call,
+        request,
         "accounts/account.html",
         sessions=(await list_sessions(session, actor, SESSIONS)).items,
         phones=await list_phones(session, actor),
@@ -185,85 +185,97 @@ async def account_page(call: Ask) -> Html:
     )
 
 
-async def _changed(call: Ask, old: str, new: str, answer: Redirect | None) -> None:
+async def _changed(request: Request, old: str, new: str, answer: Redirect | None) -> None:
     await change_password(
-        call.database,
-        call.app.passwords,
-        call.clock,
-        actor_of(call),
+        request.database,
+        request.app.passwords,
+        request.clock,
+        actor_of(request),
         old=old,
         new=new,
-        device_name=device_of(call) or "",
-        keep=keeping(call, lambda _made: answer),
+        device_name=device_of(request) or "",
+        keep=keeping(request, lambda _made: answer),
     )
 
 
 @routes.post("/api/v1/me/password", OWN, **HASHING)
-async def change_my_password(call: Ask, *, body: NewPassword) -> None:
+async def change_my_password(request: Request, *, body: NewPassword) -> None:
     """Sets a new password and ends the other sessions, tokens, the PIN and calendar links; in a session that a password opened."""
-    await _changed(call, body.old, body.new, None)
+    await _changed(request, body.old, body.new, None)
 
 
 @routes.post("/account/password", OWN, **HASHING, **IN_PAGES)
-async def change_own_password(call: Ask, *, form: PasswordForm) -> Redirect:
+async def change_own_password(request: Request, *, form: PasswordForm) -> Redirect:
     """Sets a new password and signs out everywhere else."""
     told = N_(
         "Your password is changed. Other devices are signed out; API tokens, calendar links and the PIN ended."
     )
-    to = done(call, "/account", told)
-    await _changed(call, form.old, form.password, to)
+    to = done(request, "/account", told)
+    await _changed(request, form.old, form.password, to)
     return to
 
 
 @routes.post("/account/pin", OWN, **HASHING, **IN_PAGES)
-async def choose_own_pin(call: Ask, *, form: PinForm) -> Redirect:
+async def choose_own_pin(request: Request, *, form: PinForm) -> Redirect:
     """Sets one's own PIN for the devices of one's schools."""
-    to = done(call, "/account", N_("Your PIN is set."))
+    to = done(request, "/account", N_("Your PIN is set."))
     await choose_pin(
-        call.database,
-        call.app.passwords,
-        call.clock,
-        actor_of(call),
+        request.database,
+        request.app.passwords,
+        request.clock,
+        actor_of(request),
         pin=form.pin,
-        keep=keeping(call, lambda _made: to),
+        keep=keeping(request, lambda _made: to),
     )
     return to
 
 
 @routes.post("/account/pin/remove", OWN, **IN_PAGES)
-async def remove_own_pin(call: Ask, *, form: NoFields) -> Redirect:
+async def remove_own_pin(request: Request, *, form: NoFields) -> Redirect:
     """Takes one's own PIN away."""
-    actor = actor_of(call)
-    await remove_pin(call.session, actor, actor.person_id)
-    return done(call, "/account", N_("Your PIN is taken away."))
+    actor = actor_of(request)
+    await remove_pin(request.session, actor, actor.person_id)
+    return done(request, "/account", N_("Your PIN is taken away."))
 
 
 @routes.post("/api/v1/me/tokens", OWN)
-async def create_my_token(call: Ask, *, body: NewToken) -> TokenMade:
+async def create_my_token(request: Request, *, body: NewToken) -> TokenMade:
     """A new API token with the asker's own rights or less, shown this once."""
     reach = TokenReach(body.may_write, body.resources)
     return await create_token(
-        call.session, actor_of(call), None, label=body.label, days=body.days, clock=call.clock, reach=reach
+        request.session,
+        actor_of(request),
+        None,
+        label=body.label,
+        days=body.days,
+        clock=request.clock,
+        reach=reach,
     )
 
 
 @routes.get("/account/tokens", OWN, **IN_PAGES)
-async def tokens_page(call: Ask, *, page: PageRequest) -> Html:
+async def tokens_page(request: Request, *, page: PageRequest) -> Html:
     """One's own API tokens, and the form for a new one."""
-    return render(call, "accounts/tokens.html", **await _tokens(call, page), made=None)
+    return render(request, "accounts/tokens.html", **await _tokens(request, page), made=None)
 
 
-async def _tokens(call: Ask, page: PageRequest) -> dict[str, Any]:
-    tokens = await list_tokens(call.session, actor_of(call), page)
-    return {"tokens": tokens, "now": call.clock.now(), "resources": RESOURCES}
+async def _tokens(request: Request, page: PageRequest) -> dict[str, Any]:
+    tokens = await list_tokens(request.session, actor_of(request), page)
+    return {"tokens": tokens, "now": request.clock.now(), "resources": RESOURCES}
 
 
 @routes.post("/account/tokens", OWN, **IN_PAGES)
-async def create_own_token(call: Ask, *, form: TokenForm) -> Html:
+async def create_own_token(request: Request, *, form: TokenForm) -> Html:
     """A new API token, shown this once."""
     reach = TokenReach(not form.reads_only, form.resources or None)
     label = form.label.strip()
     made = await create_token(
-        call.session, actor_of(call), None, label=label, days=form.days, clock=call.clock, reach=reach
+        request.session,
+        actor_of(request),
+        None,
+        label=label,
+        days=form.days,
+        clock=request.clock,
+        reach=reach,
     )
-    return render_once(call, "accounts/tokens.html", **await _tokens(call, PageRequest()), made=made)
+    return render_once(request, "accounts/tokens.html", **await _tokens(request, PageRequest()), made=made)

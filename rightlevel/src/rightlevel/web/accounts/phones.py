@@ -16,9 +16,9 @@ from rightlevel.programme.accounts.phones import (
     phone_state,
 )
 from rightlevel.programme.permissions import May
-from rightlevel.web.call import Ask, ByUuid, actor_of
 from rightlevel.web.feature import Deeds
 from rightlevel.web.language import N_
+from rightlevel.web.request import ByUuid, Request, actor_of
 
 OWN = May("manage", "self")
 RESET = May("reset", "person")
@@ -43,17 +43,17 @@ ENDED = N_("That phone is ended. What is on it goes at its next connection.")
 
 
 @routes.put("/api/v1/me/phones/{id}", OWN)
-async def keep_my_phone(call: Ask, *, path: ByUuid) -> PhoneState:
+async def keep_my_phone(request: Request, *, path: ByUuid) -> PhoneState:
     """Notes that the caller keeps work on a phone, whose id it made itself; `phone_ended` for one that was ended."""
-    label = call.headers.get("user-agent", "")
-    await keep_phone(call.session, actor_of(call), path.id, label=label, clock=call.clock)
+    label = request.headers.get("user-agent", "")
+    await keep_phone(request.session, actor_of(request), path.id, label=label, clock=request.clock)
     return PhoneState("kept")
 
 
 @routes.get("/api/v1/phones/{id}", Everyone())
-async def read_phone_state(call: Ask, *, path: ByUuid) -> PhoneState:
+async def read_phone_state(request: Request, *, path: ByUuid) -> PhoneState:
     """Whether a phone may keep what is on it: `kept` or `ended`. Asked by the phone itself, also where nobody is signed in any more."""
-    return await phone_state(call.session, path.id)
+    return await phone_state(request.session, path.id)
 
 
 routes.answers(
@@ -82,7 +82,7 @@ routes.answers(
 routes.does(
     end_phone_of,
     json=("end_phone_of_one", "DELETE /api/v1/people/{id}/phones/{phone}"),
-    html=("end_phone_here", "/people/{id}/phones/{phone}/end"),
+    html=("post_end_phone", "/people/{id}/phones/{phone}/end"),
     may=RESET,
     path=PhoneOfPerson,
     then="/people/{path.id}",

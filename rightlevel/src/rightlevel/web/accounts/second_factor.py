@@ -22,10 +22,10 @@ from rightlevel.programme.accounts import (
 from rightlevel.programme.errors import Conflict, Forbidden, ProgrammeError
 from rightlevel.programme.permissions import May
 from rightlevel.web.accounts.sign_in import device_name_of, set_session
-from rightlevel.web.call import READ_S, WRITE_S, Ask, Secret, actor_of
 from rightlevel.web.feature import IN_PAGES, Deeds
 from rightlevel.web.language import N_
 from rightlevel.web.qr import qr_svg
+from rightlevel.web.request import READ_S, WRITE_S, Request, Secret, actor_of
 from rightlevel.web.routes import HASHING, SIGNING_IN
 from rightlevel.web.templating import done, language_of, local_path, refusal, render, render_once, show_again
 
@@ -61,115 +61,117 @@ class RuleForm(msgspec.Struct, frozen=True):
 
 
 @routes.get("/sign-in/step", SETTLING, priority="never", **IN_PAGES)
-async def step_page(call: Ask, *, query: StepForm) -> Html | Redirect:
+async def step_page(request: Request, *, query: StepForm) -> Html | Redirect:
     """What a sign-in still lacks."""
-    actor = actor_of(call)
+    actor = actor_of(request)
     if not actor.pending:
         return Redirect(local_path(query.next))
     if actor.pending == "enrol":
         return Redirect("/account/second-factor")
-    return render(call, "accounts/sign_in_step.html", form=StepForm(next=local_path(query.next)))
+    return render(request, "accounts/sign_in_step.html", form=StepForm(next=local_path(query.next)))
 
 
 @routes.post("/sign-in/step", SETTLING, **SIGNING_IN, priority="never", **IN_PAGES)
-async def take_step(call: Ask, *, form: StepForm) -> Html | Redirect:
+async def take_step(request: Request, *, form: StepForm) -> Html | Redirect:
     """Finishes the sign-in with a code."""
-    actor = actor_of(call)
+    actor = actor_of(request)
     try:
         signed_in = await finish_sign_in(
-            call.database,
-            call.clock,
+            request.database,
+            request.clock,
             actor,
             code=form.code,
-            device=call.headers.get("user-agent", ""),
-            life_s=call.app.settings.session_life_s,
-            device_name=device_name_of(call),
+            device=request.headers.get("user-agent", ""),
+            life_s=request.app.settings.session_life_s,
+            device_name=device_name_of(request),
         )
     except Forbidden as error:
         if actor.pending != "second_factor":
             raise
         again = StepForm(next=local_path(form.next))
-        return refusal(call, "accounts/sign_in_step.html", error, form=again)
-    set_session(call, signed_in)
+        return refusal(request, "accounts/sign_in_step.html", error, form=again)
+    set_session(request, signed_in)
     return Redirect(local_path(form.next))
 
 
 @routes.get("/account/second-factor", SETTLING, **IN_PAGES)
-async def second_factor_page(call: Ask) -> Html | Redirect:
+async def second_factor_page(request: Request) -> Html | Redirect:
     """One's own two-step verification: on or off, and what can be done about it."""
-    if actor_of(call).pending == "second_factor":
+    if actor_of(request).pending == "second_factor":
         return Redirect("/sign-in/step")
-    return render(call, "accounts/second_factor.html", **await _factor(call, call.session))
+    return render(request, "accounts/second_factor.html", **await _factor(request, request.session))
 
 
-async def _factor(call: Ask, session: Session, begun: Enrolment | None = None) -> dict[str, Any]:
-    _ = language_of(call).gettext
+async def _factor(request: Request, session: Session, begun: Enrolment | None = None) -> dict[str, Any]:
+    _ = language_of(request).gettext
     qr = qr_svg(begun.address, _("QR code for your authenticator app")) if begun is not None else None
-    return {"factor": await factor_state(session, actor_of(call)), "begun": begun, "qr": qr}
+    return {"factor": await factor_state(session, actor_of(request)), "begun": begun, "qr": qr}
 
 
 @routes.post("/account/second-factor", SETTLING, **HASHING, **IN_PAGES)
-async def begin_factor(call: Ask, *, form: OwnPassword) -> Html:
+async def begin_factor(request: Request, *, form: OwnPassword) -> Html:
     """Begins to set up two-step verification, for who shows the password again: shows the secret to its owner."""
     begun = await begin_second_factor(
-        call.database, call.app.passwords, call.clock, actor_of(call), password=form.password
+        request.database, request.app.passwords, request.clock, actor_of(request), password=form.password
     )
-    async with call.database.read(deadline_s=READ_S) as session:
-        values = await _factor(call, session, begun)
-    return render_once(call, "accounts/second_factor.html", **values)
+    async with request.database.read(deadline_s=READ_S) as session:
+        values = await _factor(request, session, begun)
+    return render_once(request, "accounts/second_factor.html", **values)
 
 
 @routes.post("/account/second-factor/confirm", SETTLING, **SIGNING_IN, **IN_PAGES)
-async def confirm_factor(call: Ask, *, form: StepForm) -> Html:
+async def confirm_factor(request: Request, *, form: StepForm) -> Html:
     """Puts two-step verification in force, and shows the recovery codes this once."""
-    actor = actor_of(call)
+    actor = actor_of(request)
     try:
-        confirmed = await call.database.run(
+        confirmed = await request.database.run(
             lambda session: confirm_second_factor(
                 session,
                 actor,
                 code=form.code,
-                clock=call.clock,
-                device=call.headers.get("user-agent", ""),
-                life_s=call.app.settings.session_life_s,
-                device_name=device_name_of(call),
+                clock=request.clock,
+                device=request.headers.get("user-agent", ""),
+                life_s=request.app.settings.session_life_s,
+                device_name=device_name_of(request),
             ),
             deadline_s=WRITE_S,
         )
     except ProgrammeError as error:
         if isinstance(error, Forbidden):
             raise
-        async with call.database.read(deadline_s=READ_S) as session:
-            values = await _factor(call, session, await enrolment_begun(session, actor))
-        show_again(call, "accounts/second_factor.html", error, **values)
-    set_session(call, confirmed.signed_in)
-    return render_once(call, "accounts/recovery_codes.html", codes=confirmed.recovery_codes)
+        async with request.database.read(deadline_s=READ_S) as session:
+            values = await _factor(request, session, await enrolment_begun(session, actor))
+        show_again(request, "accounts/second_factor.html", error, **values)
+    set_session(request, confirmed.signed_in)
+    return render_once(request, "accounts/recovery_codes.html", codes=confirmed.recovery_codes)
 
 
 @routes.post("/account/second-factor/remove", OWN, **SIGNING_IN, **IN_PAGES)
-async def remove_factor(call: Ask, *, form: StepForm) -> Html | Redirect:
+async def remove_factor(request: Request, *, form: StepForm) -> Html | Redirect:
     """Takes one's own two-step verification away, with one of its codes."""
     try:
-        await remove_second_factor(call.database, actor_of(call), code=form.code, clock=call.clock)
+        await remove_second_factor(request.database, actor_of(request), code=form.code, clock=request.clock)
     except (Forbidden, Conflict) as error:
-        return await _again(call, error)
-    return done(call, "/account", N_("Two-step verification is off."))
+        return await _again(request, error)
+    return done(request, "/account", N_("Two-step verification is off."))
 
 
 @routes.post("/account/second-factor/codes", OWN, **SIGNING_IN, **IN_PAGES)
-async def renew_codes(call: Ask, *, form: StepForm) -> Html:
+async def renew_codes(request: Request, *, form: StepForm) -> Html:
     """New recovery codes in place of the old ones, shown this once."""
     try:
-        codes = await renew_recovery_codes(call.database, actor_of(call), code=form.code, clock=call.clock)
+        codes = await renew_recovery_codes(
+            request.database, actor_of(request), code=form.code, clock=request.clock
+        )
     except Forbidden as error:
-        return await _again(call, error)
-    return render_once(call, "accounts/recovery_codes.html", codes=codes)
+        return await _again(request, error)
+    return render_once(request, "accounts/recovery_codes.html", codes=codes)
 
 
-async def _again(call: Ask, error: ProgrammeError) -> Html:
-    async with call.database.read(deadline_s=READ_S) as session:
-        values = await _factor(call, session)
-    return refusal(call, "accounts/second_factor.html", error, **values)
+async def _again(request: Request, error: ProgrammeError) -> Html:
+    async with request.database.read(deadline_s=READ_S) as session:
+        values = await _factor(request, session)
+    return refusal(request, "accounts/second_factor.html", error, **values)
 
 
 routes.does(

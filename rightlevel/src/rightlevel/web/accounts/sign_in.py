@@ -20,8 +20,8 @@ from rightlevel.web.application import (
     own_cookie,
     set_cookie,
 )
-from rightlevel.web.call import Ask, Secret, actor_of
 from rightlevel.web.language import LANGUAGE_COOKIE, languages_in
+from rightlevel.web.request import Request, Secret, actor_of
 from rightlevel.web.routes import HASHING, Routes
 from rightlevel.web.sent import require_filled
 from rightlevel.web.templating import local_path, refusal, render
@@ -53,81 +53,83 @@ class LanguageForm(msgspec.Struct, frozen=True):
 
 
 @routes.get("/sign-in", Everyone(), priority="never")
-async def sign_in_page(call: Ask, *, query: Asked) -> Html | Redirect:
+async def sign_in_page(request: Request, *, query: Asked) -> Html | Redirect:
     """The form to sign in with."""
-    if call.actor is not None:
-        return Redirect("/sign-in/step" if call.actor.pending else local_path(query.next))
-    device = await known_device(call.session, own_cookie(call, SCHOOL_DEVICE_COOKIE))
-    return render(call, "accounts/sign_in.html", form=SignInForm(next=local_path(query.next)), device=device)
+    if request.actor is not None:
+        return Redirect("/sign-in/step" if request.actor.pending else local_path(query.next))
+    device = await known_device(request.session, own_cookie(request, SCHOOL_DEVICE_COOKIE))
+    return render(
+        request, "accounts/sign_in.html", form=SignInForm(next=local_path(query.next)), device=device
+    )
 
 
 @routes.post("/sign-in", Everyone(), **HASHING, priority="never")
-async def sign_in_here(call: Ask, *, form: SignInForm) -> Html | Redirect:
+async def post_sign_in(request: Request, *, form: SignInForm) -> Html | Redirect:
     """Signs in, or says why not."""
-    settings = call.app.settings
+    settings = request.app.settings
     try:
         # A blank one is no failed attempt.
         require_filled(form, "username", "password")
         signed_in = await sign_in(
-            call.database,
-            call.app.passwords,
-            call.clock,
+            request.database,
+            request.app.passwords,
+            request.clock,
             username=form.username,
             password=form.password,
-            address=call.address,
-            device=call.headers.get("user-agent", ""),
+            address=request.address,
+            device=request.headers.get("user-agent", ""),
             life_s=settings.session_life_s,
-            device_name=device_name_of(call),
-            replaces=own_cookie(call, SESSION_COOKIE),
+            device_name=device_name_of(request),
+            replaces=own_cookie(request, SESSION_COOKIE),
         )
     except (Forbidden, Invalid) as error:
         again = SignInForm(username=form.username, next=local_path(form.next))
-        return refusal(call, "accounts/sign_in.html", error, form=again, device=None)
-    set_session(call, signed_in)
+        return refusal(request, "accounts/sign_in.html", error, form=again, device=None)
+    set_session(request, signed_in)
     to = local_path(form.next)
     if signed_in.pending:
         return Redirect("/sign-in/step" + (f"?{urlencode({'next': to})}" if to != "/" else ""))
     return Redirect(to)
 
 
-def set_session(call: Ask, signed_in: SignedIn) -> None:
+def set_session(request: Request, signed_in: SignedIn) -> None:
     """Gives the browser its session, its language and, where it has none, the name by which it is known again."""
-    set_cookie(call, SESSION_COOKIE, signed_in.token, life_s=signed_in.life_s)
-    call.cookies_to_set.append(language_cookie(call, signed_in.language))
-    name = device_name_of(call)
-    if device_of(call) is None:
-        set_cookie(call, DEVICE_COOKIE, call.app.device_names.signed(name), life_s=DEVICE_LIFE_S)
+    set_cookie(request, SESSION_COOKIE, signed_in.token, life_s=signed_in.life_s)
+    request.cookies_to_set.append(language_cookie(request, signed_in.language))
+    name = device_name_of(request)
+    if device_of(request) is None:
+        set_cookie(request, DEVICE_COOKIE, request.app.device_names.signed(name), life_s=DEVICE_LIFE_S)
 
 
-def device_name_of(call: Ask) -> str:
+def device_name_of(request: Request) -> str:
     """The name by which this device is known, or the one that it gets with this answer."""
-    known = device_of(call)
+    known = device_of(request)
     if known is not None:
         return known
-    fresh: str = call.state.setdefault("device_name", call.app.device_names.new())
+    fresh: str = request.state.setdefault("device_name", request.app.device_names.new())
     return fresh
 
 
 @routes.post("/sign-out", May("finish", "sign_in"))
-async def sign_out_here(call: Ask, *, form: Asked) -> Redirect:
+async def post_sign_out(request: Request, *, form: Asked) -> Redirect:
     """Ends the session on this device."""
-    await sign_out(call.session, actor_of(call))
-    set_cookie(call, SESSION_COOKIE, "", life_s=0)
+    await sign_out(request.session, actor_of(request))
+    set_cookie(request, SESSION_COOKIE, "", life_s=0)
     # What this browser kept of our pages goes with the session, where it does this (over https).
     return Redirect("/sign-in", headers={"clear-site-data": '"cache"'})
 
 
 @routes.post("/language", Everyone())
-async def choose_my_language(call: Ask, *, form: LanguageForm) -> Redirect:
+async def choose_my_language(request: Request, *, form: LanguageForm) -> Redirect:
     """Shows this device, and whoever is signed in, everything in another language."""
-    if form.code in languages_in(call.app.languages):
-        call.cookies_to_set.append(language_cookie(call, form.code))
-        if call.actor is not None and not call.actor.pending:
-            await choose_language(call.session, call.actor, form.code)
+    if form.code in languages_in(request.app.languages):
+        request.cookies_to_set.append(language_cookie(request, form.code))
+        if request.actor is not None and not request.actor.pending:
+            await choose_language(request.session, request.actor, form.code)
     return Redirect(local_path(form.next))
 
 
-def language_cookie(call: Ask, code: str) -> str:
+def language_cookie(request: Request, code: str) -> str:
     """The Set-Cookie value by which a device remembers its language: no secret, and read by everybody's pages."""
-    secure = "; Secure" if is_secure(call) else ""
+    secure = "; Secure" if is_secure(request) else ""
     return f"{LANGUAGE_COOKIE}={code}; Path=/; SameSite=Lax; Max-Age={LANGUAGE_LIFE_S}{secure}"

@@ -24,9 +24,9 @@ from rightlevel.programme.assignments import (
 from rightlevel.programme.errors import Fault, Invalid
 from rightlevel.programme.permissions import May, Subject, require
 from rightlevel.programme.schools import SchoolSearch, list_classes, list_schools, read_school
-from rightlevel.web.call import CLASS_BODY, Ask, ById, SchoolSought, actor_of
 from rightlevel.web.feature import IN_PAGES, Deeds
 from rightlevel.web.language import N_
+from rightlevel.web.request import CLASS_BODY, ById, Request, SchoolSought, actor_of
 from rightlevel.web.templating import done, render
 
 MANY_S = 30.0
@@ -146,7 +146,7 @@ routes.answers(
 routes.does(
     end_assignment,
     json=("end_one_assignment", "POST /api/v1/assignments/{id}/end"),
-    html=("end_assignment_here", "/people/{id}/assignments/{assignment}/end"),
+    html=("post_end_assignment", "/people/{id}/assignments/{assignment}/end"),
     may="end",
     html_path=PersonAndAssignment,
     then="/people/{path.id}",
@@ -167,13 +167,15 @@ routes.answers(
 
 
 @routes.get("/api/v1/assignments", May("read", "assignment"))
-async def list_all_assignments(call: Ask, *, query: AssignmentSearch, page: PageRequest) -> Page[Assignment]:
+async def list_all_assignments(
+    request: Request, *, query: AssignmentSearch, page: PageRequest
+) -> Page[Assignment]:
     """Who works where, in the order made."""
     return await list_assignments(
-        call.session,
-        actor_of(call),
+        request.session,
+        actor_of(request),
         page,
-        call.clock,
+        request.clock,
         person_id=query.person_id,
         school_id=query.school_id,
         state=query.state or ("in_force" if query.active else None),
@@ -181,45 +183,45 @@ async def list_all_assignments(call: Ask, *, query: AssignmentSearch, page: Page
 
 
 @routes.get("/api/v1/assigned-schools", May("manage", "self"))
-async def list_assigned_schools(call: Ask, *, query: AssignedSearch) -> AssignedSchools:
+async def list_assigned_schools(request: Request, *, query: AssignedSearch) -> AssignedSchools:
     """The schools assigned to oneself or, for whoever may read assignments, to somebody; at most 10,000."""
-    actor = actor_of(call)
+    actor = actor_of(request)
     if query.person_id not in (None, actor.person_id):
         require(actor, "read", "assignment")
     person_id = query.person_id or actor.person_id
     found = await assigned_schools(
-        call.session, person_id, query.subject, query.active_only, scopes=call.app.scopes
+        request.session, person_id, query.subject, query.active_only, scopes=request.app.scopes
     )
     return AssignedSchools(found)
 
 
 @routes.get("/people/{id}/assign", May("create", "assignment"), **IN_PAGES)
-async def choose_school_page(call: Ask, *, path: ById, query: SchoolSought, page: PageRequest) -> Html:
+async def choose_school_page(request: Request, *, path: ById, query: SchoolSought, page: PageRequest) -> Html:
     """The schools from which to choose one for somebody."""
-    actor = actor_of(call)
-    person = await read_person(call.session, actor, path.id)
+    actor = actor_of(request)
+    person = await read_person(request.session, actor, path.id)
     search = SchoolSearch(search=query.search.strip() or None)
-    schools = await list_schools(call.session, actor, page, search)
-    return render(call, "assignments/choose_school.html", person=person, schools=schools, query=query)
+    schools = await list_schools(request.session, actor, page, search)
+    return render(request, "assignments/choose_school.html", person=person, schools=schools, query=query)
 
 
 @routes.get("/people/{id}/assign/{school}", May("create", "assignment"), **IN_PAGES)
-async def assign_page(call: Ask, *, path: PersonAndSchool) -> Html:
+async def assign_page(request: Request, *, path: PersonAndSchool) -> Html:
     """The form that assigns a school to somebody."""
-    actor = actor_of(call)
-    classes = await list_classes(call.session, actor, CLASSES, school_id=path.school)
+    actor = actor_of(request)
+    classes = await list_classes(request.session, actor, CLASSES, school_id=path.school)
     return render(
-        call,
+        request,
         "assignments/assign.html",
-        person=await read_person(call.session, actor, path.id),
-        school=await read_school(call.session, actor, path.school),
+        person=await read_person(request.session, actor, path.id),
+        school=await read_school(request.session, actor, path.school),
         classes=[(each.id, f"{each.grade} {each.section}".strip()) for each in classes.items],
-        today=today(call.clock),
+        today=today(request.clock),
     )
 
 
 @routes.post("/people/{id}/assign/{school}", May("create", "assignment"), **IN_PAGES)
-async def assign_here(call: Ask, *, path: PersonAndSchool, form: AssignmentForm) -> Redirect:
+async def post_assign(request: Request, *, path: PersonAndSchool, form: AssignmentForm) -> Redirect:
     """Assigns a school to somebody, in one subject or both."""
     if not form.subject:
         raise Invalid(faults=(Fault("subject", "Please choose one"),))
@@ -227,29 +229,29 @@ async def assign_here(call: Ask, *, path: PersonAndSchool, form: AssignmentForm)
         new = NewAssignment(
             path.id, path.school, subject, class_id=form.class_id, from_on=form.from_on, to_on=form.to_on
         )
-        await create_assignment(call.session, actor_of(call), new, call.clock)
-    return done(call, f"/people/{path.id}", N_("The school is assigned."))
+        await create_assignment(request.session, actor_of(request), new, request.clock)
+    return done(request, f"/people/{path.id}", N_("The school is assigned."))
 
 
 @routes.get("/assignments/gaps", May("create", "assignment"), page=PageLimit(50), **IN_PAGES)
-async def gaps_page(call: Ask, *, query: GapsWanted, page: PageRequest) -> Html:
+async def gaps_page(request: Request, *, query: GapsWanted, page: PageRequest) -> Html:
     """The schools that lack a mentor or a teacher, and the form that gives some of them to somebody."""
-    actor = actor_of(call)
-    people = await list_people(call.session, actor, PEOPLE, role=query.role)
+    actor = actor_of(request)
+    people = await list_people(request.session, actor, PEOPLE, role=query.role)
     named = [(each.id, f"{each.display_name} ({each.username})") for each in people.items if each.is_active]
     gaps = await schools_without(
-        call.session, actor, page, call.clock, role=query.role, subject=query.subject
+        request.session, actor, page, request.clock, role=query.role, subject=query.subject
     )
-    return render(call, "assignments/gaps.html", gaps=gaps, query=query, people=named)
+    return render(request, "assignments/gaps.html", gaps=gaps, query=query, people=named)
 
 
 @routes.post("/assignments/gaps", May("create", "assignment"), deadline_s=MANY_S, **IN_PAGES)
-async def fill_gaps_here(call: Ask, *, form: GapsForm) -> Redirect:
+async def post_fill_gaps(request: Request, *, form: GapsForm) -> Redirect:
     """Gives the chosen schools to somebody, all or none."""
     faults = [Fault(each, "Please choose one") for each in ("person", "school") if not getattr(form, each)]
     if faults:
         raise Invalid(faults=tuple(faults))
     wanted = [NewAssignment(form.person or 0, school, form.subject) for school in form.school[:100]]
-    await create_assignments(call.session, actor_of(call), wanted, call.clock)
+    await create_assignments(request.session, actor_of(request), wanted, request.clock)
     to = f"/assignments/gaps?role={form.role}&subject={form.subject}"
-    return done(call, to, N_("{count} schools are assigned."), count=len(wanted))
+    return done(request, to, N_("{count} schools are assigned."), count=len(wanted))

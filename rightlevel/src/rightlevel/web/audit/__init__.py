@@ -16,8 +16,8 @@ from rightlevel.programme.audit import AuditEntry, AuditFilter, audit_csv, dated
 from rightlevel.programme.errors import Invalid
 from rightlevel.programme.permissions import May, require
 from rightlevel.programme.search import FIELDS, names_of
-from rightlevel.web.call import READ_S, WRITE_S, Ask, actor_of
 from rightlevel.web.feature import IN_PAGES
+from rightlevel.web.request import READ_S, WRITE_S, Request, actor_of
 from rightlevel.web.routes import SIGNING_IN, Routes
 from rightlevel.web.sent import day_or_none
 from rightlevel.web.templating import language_of, render
@@ -97,13 +97,13 @@ class Changed(msgspec.Struct, frozen=True):
 
 
 @routes.get("/api/v1/audit", May("read", "audit"), page=PageLimit(50))
-async def list_audit_entries(call: Ask, *, query: AuditSearch, page: PageRequest) -> Page[AuditEntry]:
+async def list_audit_entries(request: Request, *, query: AuditSearch, page: PageRequest) -> Page[AuditEntry]:
     """The audit log, newest first; denied attempts included.
 
     A page may hold few entries, or none, and still have a next one: an action, an outcome or a text is looked for among so many entries
     at a time.
     """
-    return await list_audit(call.session, page, _asked(query, call.clock))
+    return await list_audit(request.session, page, _asked(query, request.clock))
 
 
 def _asked(wanted: AuditWanted, clock: Clock) -> AuditFilter:
@@ -111,15 +111,15 @@ def _asked(wanted: AuditWanted, clock: Clock) -> AuditFilter:
 
 
 @routes.get("/audit", May("read", "audit"), **IN_PAGES)
-async def audit_page(call: Ask, *, query: AuditForm, page: PageRequest) -> Html:
+async def audit_page(request: Request, *, query: AuditForm, page: PageRequest) -> Html:
     """The audit log, newest first."""
     try:
-        entries, error = await list_audit(call.session, page, filter_of(query, call.clock)), None
+        entries, error = await list_audit(request.session, page, filter_of(query, request.clock)), None
     except Invalid as found:
         entries, error = Page[AuditEntry]([]), found
-    named = await _names(call, entries.items)
+    named = await _names(request, entries.items)
     return render(
-        call,
+        request,
         "audit/list.html",
         status=422 if error else 200,
         error=error,
@@ -132,15 +132,15 @@ async def audit_page(call: Ask, *, query: AuditForm, page: PageRequest) -> Html:
     )
 
 
-async def _names(call: Ask, entries: Sequence[AuditEntry]) -> Naming:
+async def _names(request: Request, entries: Sequence[AuditEntry]) -> Naming:
     """How ids in these entries are called in the reader's language, of those that the reader may know; nothing of others. *Cost*: one statement."""
     told = [(entry.resource, entry.resource_id) for entry in entries if entry.resource_id is not None]
     for entry in entries:
         for each in (entry.before, entry.after):
             kept: dict[str, object] = each or {}
             told += [(FIELDS[name], str(value)) for name, value in kept.items() if name in FIELDS]
-    found = await names_of(call.session, actor_of(call), told)
-    language = language_of(call)
+    found = await names_of(request.session, actor_of(request), told)
+    language = language_of(request)
 
     def named(kind: str, text: str | None) -> str:
         thing = found.get((kind, text or ""))
@@ -156,29 +156,29 @@ async def _names(call: Ask, entries: Sequence[AuditEntry]) -> Naming:
 
 
 @routes.post("/api/v1/audit/export", May("export", "audit"), **SIGNING_IN, deadline_s=READ_S, media=(CSV,))
-async def export_audit(call: Ask, *, body: AuditWanted) -> Streamed:
+async def export_audit(request: Request, *, body: AuditWanted) -> Streamed:
     """The audit log as CSV, newest first, to its end."""
-    return await _export(call, _asked(body, call.clock), "activity.csv")
+    return await _export(request, _asked(body, request.clock), "activity.csv")
 
 
 @routes.post(
     "/audit/export", May("export", "audit"), **SIGNING_IN, deadline_s=READ_S, media=(CSV,), **IN_PAGES
 )
-async def export_audit_here(call: Ask, *, form: AuditForm) -> Streamed:
+async def post_export_audit(request: Request, *, form: AuditForm) -> Streamed:
     """What is shown, as CSV for a spreadsheet, to its end."""
-    return await _export(call, filter_of(form, call.clock), f"activity-{today(call.clock)}.csv")
+    return await _export(request, filter_of(form, request.clock), f"activity-{today(request.clock)}.csv")
 
 
-async def _export(call: Ask, wanted: AuditFilter, file_name: str) -> Streamed:
-    actor = actor_of(call)
+async def _export(request: Request, wanted: AuditFilter, file_name: str) -> Streamed:
+    actor = actor_of(request)
     require(actor, "export", "audit")
 
     async def note(session: Session) -> None:
         await write_audit(session, actor, "export", "audit", after=msgspec.to_builtins(wanted))
 
-    await call.database.run(note, deadline_s=WRITE_S)
+    await request.database.run(note, deadline_s=WRITE_S)
     headers = {"content-disposition": f'attachment; filename="{file_name}"'}
-    return Streamed(audit_csv(call.database, wanted), CSV, headers)
+    return Streamed(audit_csv(request.database, wanted), CSV, headers)
 
 
 def filter_of(query: AuditForm, clock: Clock) -> AuditFilter:

@@ -6,9 +6,9 @@ import msgspec
 
 from rightlevel.programme import boundaries, places, schools
 from rightlevel.web.boundaries import pages
-from rightlevel.web.call import CLASS_BODY, ROLL_S, WithReason
 from rightlevel.web.feature import Deeds
 from rightlevel.web.language import N_, Language
+from rightlevel.web.request import CLASS_BODY, ROLL_S, WithReason
 
 
 class Destination(msgspec.Struct, frozen=True):
@@ -69,7 +69,7 @@ routes.does(
     boundaries.undo_boundary_change,
     WithReason,
     json=("undo_one_boundary_change", "POST /api/v1/boundary-changes/{id}/undo"),
-    html=("undo_boundary_change_here", "/boundary-changes/{id}/undo"),
+    html=("post_undo_boundary_change", "/boundary-changes/{id}/undo"),
     deadline_s=ROLL_S,
     then="/boundary-changes",
     word=N_("Undone."),
@@ -79,14 +79,14 @@ routes.does(
     places.close_place,
     WithReason,
     json=("close_one_place", "POST /api/v1/places/{id}/close"),
-    html=("close_place_here", "/places/{id}/close"),
+    html=("post_close_place", "/places/{id}/close"),
     then="/places?below={path.id}",
     says="Closes a place on which nothing hangs any more.",
 )
 routes.does(
     places.reopen_place,
     json=("reopen_one_place", "POST /api/v1/places/{id}/reopen"),
-    html=("reopen_place_here", "/places/{id}/reopen"),
+    html=("post_reopen_place", "/places/{id}/reopen"),
     then="/places?below={path.id}",
 )
 
@@ -107,7 +107,7 @@ of_schools.answers(
     says="What moving a school would do to each round; the move itself is a change of its place, with a reason.",
 )
 of_schools.sends(
-    "move_school_here", "/schools/{id}/move", schools.change_school, MoveForm, then="/schools/{path.id}"
+    "post_move_school", "/schools/{id}/move", schools.change_school, MoveForm, then="/schools/{path.id}"
 )
 of_schools.answers(
     "preview_one_merge",
@@ -146,7 +146,7 @@ of_schools.does(
     boundaries.undo_school_change,
     WithReason,
     json=("undo_one_school_change", "POST /api/v1/school-changes/{id}/undo"),
-    html=("undo_school_change_here", "/school-changes/{id}/undo"),
+    html=("post_undo_school_change", "/school-changes/{id}/undo"),
     form=UndoForm,
     deadline_s=ROLL_S,
     then="/schools/{sent.school_id}",

@@ -12,9 +12,9 @@ from rightlevel.programme.audit.export import csv_line, defused
 from rightlevel.programme.comparison import MEASURES, Compared, Comparison, ComparisonQuery, compare
 from rightlevel.programme.permissions import May, sees_small_cells
 from rightlevel.programme.rounds import Round
-from rightlevel.web.call import Ask, actor_of
 from rightlevel.web.figures.pages import SEXES, address_at, of_what, round_choices, where_of
 from rightlevel.web.movement.pages import CSV, MovementWanted, settled
+from rightlevel.web.request import Request, actor_of
 from rightlevel.web.routes import Routes
 from rightlevel.web.templating import language_of, render
 from rightlevel.web.work import grade_choices
@@ -35,38 +35,38 @@ def address(query: ComparisonWanted, **changes: Any) -> str:
 
 
 @routes.get("/comparison", May("read", "figure"))
-async def comparison_page(call: Ask, *, query: ComparisonWanted) -> Html:
+async def comparison_page(request: Request, *, query: ComparisonWanted) -> Html:
     """One indicator of the places and schools here, the highest first."""
-    language = language_of(call)
-    query, pair, found = await _compared(call, query)
-    where = await where_of(call, query, address)
+    language = language_of(request)
+    query, pair, found = await _compared(request, query)
+    where = await where_of(request, query, address)
     low, high = _span(found.units if found else [])
     return render(
-        call,
+        request,
         "comparison/page.html",
         query=query,
         rounds=pair,
         measures=[(each.code, language.gettext(each.name)) for each in MEASURES[query.subject]],  # type: ignore[index]
-        grades=await grade_choices(call),
+        grades=await grade_choices(request),
         sexes=[(code, language.gettext(text)) for code, text in SEXES.items()],
-        round_choices=await round_choices(call),
+        round_choices=await round_choices(request),
         found=found,
         units=[]
         if found is None
         else [(_unit_at(query, each), each, _line(each, low, high)) for each in found.units],
         file=address_at("/api/v1/comparison/file", query),
         address=address,
-        withholds=not sees_small_cells(actor_of(call)),
-        of_what=of_what(call, query, pair, where["where"]),
-        printed_on=today(call.clock),
+        withholds=not sees_small_cells(actor_of(request)),
+        of_what=of_what(request, query, pair, where["where"]),
+        printed_on=today(request.clock),
         **where,
     )
 
 
 @routes.get("/api/v1/comparison/file", May("read", "figure"), media=(CSV,), tags=("figures",))
-async def comparison_file(call: Ask, *, query: ComparisonWanted) -> Raw:
+async def comparison_file(request: Request, *, query: ComparisonWanted) -> Raw:
     """The comparison as CSV, a line for each place and school in the page's order."""
-    query, _, found = await _compared(call, query)
+    query, _, found = await _compared(request, query)
     lines = [csv_line(COLUMNS)]
     for each in found.units if found else []:
         told = ["" if number is None else str(number) for number in (each.n, each.part)]
@@ -74,14 +74,14 @@ async def comparison_file(call: Ask, *, query: ComparisonWanted) -> Raw:
         numbers = [] if estimate is None else [estimate.value, estimate.low, estimate.high]
         named = ["school" if each.is_school else "place", defused(each.code), defused(each.name_local)]
         lines.append(csv_line([*named, query.measure, *told, *(f"{number:.4f}" for number in numbers)]))
-    headers = {"content-disposition": f'attachment; filename="comparison-{today(call.clock)}.csv"'}
+    headers = {"content-disposition": f'attachment; filename="comparison-{today(request.clock)}.csv"'}
     return Raw(b"\xef\xbb\xbf" + b"".join(lines), CSV, headers=headers)
 
 
 async def _compared(
-    call: Ask, query: ComparisonWanted
+    request: Request, query: ComparisonWanted
 ) -> tuple[ComparisonWanted, list[Round], Comparison | None]:
-    query, pair = await settled(call, msgspec.structs.replace(query, school=None, chosen=""))
+    query, pair = await settled(request, msgspec.structs.replace(query, school=None, chosen=""))
     known = MEASURES[query.subject]  # type: ignore[index]
     measure = next((each for each in known if each.code == query.measure), known[0])
     query = msgspec.structs.replace(query, measure=measure.code)
@@ -98,7 +98,7 @@ async def _compared(
         measure=measure.code,
         later_round_id=pair[-1].id if measure.is_of_two_rounds else None,
     )
-    return query, pair, await compare(call.session, actor_of(call), asked)
+    return query, pair, await compare(request.session, actor_of(request), asked)
 
 
 def _span(units: list[Compared]) -> tuple[float, float]:

@@ -15,9 +15,9 @@ from rightlevel.programme.places import list_places, restore_place
 from rightlevel.programme.rounds import list_rounds, restore_round
 from rightlevel.programme.schools import SchoolSearch, list_schools, list_years, restore_year
 from rightlevel.programme.students import StudentSearch, list_students
-from rightlevel.web.call import Ask, actor_of
 from rightlevel.web.feature import BACK, Deeds
 from rightlevel.web.language import N_, Language
+from rightlevel.web.request import Request, actor_of
 from rightlevel.web.templating import language_of, render
 from rightlevel.web.words import word
 
@@ -49,37 +49,37 @@ KINDS: dict[str, tuple[str, str]] = {
 """Kind → its name, and the resource whose `restore` permission opens it."""
 
 
-async def _students(call: Ask, actor: Actor, page: PageRequest) -> Page[DeletedRow]:
-    found = await list_students(call.session, actor, page, StudentSearch(deleted=True))
+async def _students(request: Request, actor: Actor, page: PageRequest) -> Page[DeletedRow]:
+    found = await list_students(request.session, actor, page, StudentSearch(deleted=True))
     return _rows(found, "students", lambda each: (each.name, each.code))
 
 
-async def _schools(call: Ask, actor: Actor, page: PageRequest) -> Page[DeletedRow]:
-    found = await list_schools(call.session, actor, page, SchoolSearch(deleted=True))
+async def _schools(request: Request, actor: Actor, page: PageRequest) -> Page[DeletedRow]:
+    found = await list_schools(request.session, actor, page, SchoolSearch(deleted=True))
     return _rows(found, "schools", lambda each: (each.name_local, each.code))
 
 
-async def _places(call: Ask, actor: Actor, page: PageRequest) -> Page[DeletedRow]:
-    language = language_of(call)
-    found = await list_places(call.session, actor, page, deleted=True)
+async def _places(request: Request, actor: Actor, page: PageRequest) -> Page[DeletedRow]:
+    language = language_of(request)
+    found = await list_places(request.session, actor, page, deleted=True)
     return _rows(
         found, "places", lambda each: (each.name_local, _told(language, "place", each.kind, each.code))
     )
 
 
-async def _rounds(call: Ask, actor: Actor, page: PageRequest) -> Page[DeletedRow]:
-    language = language_of(call)
-    found = await list_rounds(call.session, actor, page, deleted=True)
+async def _rounds(request: Request, actor: Actor, page: PageRequest) -> Page[DeletedRow]:
+    language = language_of(request)
+    found = await list_rounds(request.session, actor, page, deleted=True)
     return _rows(found, "rounds", lambda each: (_told(language, "round", each.kind, each.year_name), ""))
 
 
-async def _years(call: Ask, actor: Actor, page: PageRequest) -> Page[DeletedRow]:
-    found = await list_years(call.session, actor, page, deleted=True)
+async def _years(request: Request, actor: Actor, page: PageRequest) -> Page[DeletedRow]:
+    found = await list_years(request.session, actor, page, deleted=True)
     return _rows(found, "years", lambda each: (each.name, ""))
 
 
-async def _people(call: Ask, actor: Actor, page: PageRequest) -> Page[DeletedRow]:
-    found = await list_people(call.session, actor, page, deleted=True)
+async def _people(request: Request, actor: Actor, page: PageRequest) -> Page[DeletedRow]:
+    found = await list_people(request.session, actor, page, deleted=True)
     return _rows(found, "people", lambda each: (each.display_name, each.username))
 
 
@@ -92,7 +92,7 @@ def _told(language: Language, vocabulary: str, code: str, more: str) -> str:
     return f"{language.gettext(word(vocabulary, code))} {more}"
 
 
-READERS: dict[str, Callable[[Ask, Actor, PageRequest], Awaitable[Page[DeletedRow]]]] = {
+READERS: dict[str, Callable[[Request, Actor, PageRequest], Awaitable[Page[DeletedRow]]]] = {
     "students": _students,
     "schools": _schools,
     "places": _places,
@@ -103,17 +103,17 @@ READERS: dict[str, Callable[[Ask, Actor, PageRequest], Awaitable[Page[DeletedRow
 
 
 @routes.get("/deleted", May("restore", "student"))
-async def deleted_page(call: Ask, *, query: KindWanted, page: PageRequest) -> Html:
+async def deleted_page(request: Request, *, query: KindWanted, page: PageRequest) -> Html:
     """Deleted things of one kind, with the button that brings each back."""
-    return render(call, "deleted/list.html", **await _list(call, query.kind, page))
+    return render(request, "deleted/list.html", **await _list(request, query.kind, page))
 
 
-async def _list(call: Ask, asked: str, page: PageRequest) -> dict[str, Any]:
-    actor, language = actor_of(call), language_of(call)
+async def _list(request: Request, asked: str, page: PageRequest) -> dict[str, Any]:
+    actor, language = actor_of(request), language_of(request)
     kinds = {kind: text for kind, (text, noun) in KINDS.items() if allowed(actor.role, "restore", noun)}
     kind = asked if asked in kinds else "students"
     tabs = [(f"/deleted?kind={each}", language.gettext(text), each == kind) for each, text in kinds.items()]
-    return {"kinds": tabs, "page": await READERS[kind](call, actor, page)}
+    return {"kinds": tabs, "page": await READERS[kind](request, actor, page)}
 
 
 for kind, noun, restore in (
@@ -122,7 +122,7 @@ for kind, noun, restore in (
     ("rounds", "round", restore_round),
 ):
     routes.sends(
-        f"restore_{noun}_here",
+        f"post_restore_{noun}",
         f"/{kind}/{{id}}/restore",
         restore,
         may=May("restore", KINDS[kind][1]),

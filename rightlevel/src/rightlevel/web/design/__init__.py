@@ -9,7 +9,7 @@ from pathlib import Path
 from flatwater.contract import Html
 from rightlevel.programme.levels import SCALES
 from rightlevel.programme.permissions import May
-from rightlevel.web.call import Ask
+from rightlevel.web.request import Request
 from rightlevel.web.routes import Routes
 from rightlevel.web.templating import render
 
@@ -19,9 +19,9 @@ STATIC = Path(__file__).parent.parent / "static"
 
 
 @routes.get("/design", May("read", "metric"), work="none")
-async def design_page(call: Ask) -> Html:
+async def design_page(request: Request) -> Html:
     """Every part that pages are made of, in each of its states."""
-    return render(call, "design/page.html", scales=SCALES, icons=_icons())
+    return render(request, "design/page.html", scales=SCALES, icons=_icons())
 
 
 @cache

@@ -9,9 +9,9 @@ from flatwater.paging import PageRequest
 from rightlevel.programme import duplicates
 from rightlevel.programme.permissions import May
 from rightlevel.programme.schools import read_school
-from rightlevel.web.call import Ask, ById, VersionAndReason, WithReason, actor_of
 from rightlevel.web.feature import IN_PAGES, Deeds, Filters
 from rightlevel.web.language import N_
+from rightlevel.web.request import ById, Request, VersionAndReason, WithReason, actor_of
 from rightlevel.web.sent import reason_of
 from rightlevel.web.templating import done, render
 
@@ -68,7 +68,7 @@ routes.answers(
     says="Makes two of one again.",
 )
 routes.sends(
-    "undo_merge_here",
+    "post_undo_merge",
     "/schools/{id}/duplicates/undo",
     duplicates.undo_merge_of_duplicates,
     UndoMerge,
@@ -95,7 +95,7 @@ renames.answers(
 renames.does(
     duplicates.say_same_child,
     json=("say_renamed_child_is_the_same", "POST /api/v1/renames/{id}/same"),
-    html=("same_child_here", "/renames/{id}/same"),
+    html=("post_same_child", "/renames/{id}/same"),
     then="/renames",
     word=N_("Noted: this is the same child."),
 )
@@ -103,7 +103,7 @@ renames.does(
     duplicates.put_back_name,
     VersionAndReason,
     json=("put_one_name_back", "POST /api/v1/renames/{id}/put-back"),
-    html=("put_back_here", "/renames/{id}/put-back"),
+    html=("post_put_back", "/renames/{id}/put-back"),
     then="/renames",
     word=N_("{name} has its former name again."),
     says="Gives a child its former name back, with what else the same change took.",
@@ -112,36 +112,36 @@ routes.include(renames)
 
 
 @routes.get("/renames", May("settle", "student"), **IN_PAGES)
-async def renames_page(call: Ask, *, page: PageRequest) -> Html:
+async def renames_page(request: Request, *, page: PageRequest) -> Html:
     """Children whose name became another one, of whom nobody has decided."""
-    found = await duplicates.list_renames(call.session, actor_of(call), page, call.clock)
-    return render(call, "duplicates/renames.html", page=found)
+    found = await duplicates.list_renames(request.session, actor_of(request), page, request.clock)
+    return render(request, "duplicates/renames.html", page=found)
 
 
 @routes.get("/schools/{id}/duplicates", May("merge", "student"), **IN_PAGES)
-async def duplicates_page(call: Ask, *, path: ById) -> Html:
+async def duplicates_page(request: Request, *, path: ById) -> Html:
     """The likely duplicates of a school."""
-    actor = actor_of(call)
+    actor = actor_of(request)
     return render(
-        call,
+        request,
         "duplicates/list.html",
-        school=await read_school(call.session, actor, path.id),
-        found=await duplicates.find_duplicates(call.session, actor, path.id, call.clock),
-        past=(await duplicates.list_merges(call.session, actor, path.id, PAST)).items,
+        school=await read_school(request.session, actor, path.id),
+        found=await duplicates.find_duplicates(request.session, actor, path.id, request.clock),
+        past=(await duplicates.list_merges(request.session, actor, path.id, PAST)).items,
     )
 
 
 @routes.post("/schools/{id}/duplicates", May("merge", "student"), **IN_PAGES)
-async def merge_here(call: Ask, *, path: ById, form: MergeForm) -> Redirect:
+async def post_merge(request: Request, *, path: ById, form: MergeForm) -> Redirect:
     """Makes two records one, or remembers that they are two."""
     first, second = (form.first_id, form.first_version), (form.second_id, form.second_version)
     kept, gone = (first, second) if form.keep == "first" else (second, first)
     to = f"/schools/{path.id}/duplicates"
     if form.keep == "apart":
         await duplicates.dismiss_duplicates(
-            call.session, actor_of(call), form.first_id, form.second_id, call.clock
+            request.session, actor_of(request), form.first_id, form.second_id, request.clock
         )
-        return done(call, to, N_("Noted: these are two children."))
+        return done(request, to, N_("Noted: these are two children."))
     merge = duplicates.Merge(*kept, *gone, reason_of(form))
-    await duplicates.merge_duplicates(call.session, actor_of(call), merge, call.clock)
-    return done(call, to, N_("The two are one now. You can undo it below."))
+    await duplicates.merge_duplicates(request.session, actor_of(request), merge, request.clock)
+    return done(request, to, N_("The two are one now. You can undo it below."))

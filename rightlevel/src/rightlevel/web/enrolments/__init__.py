@@ -5,10 +5,10 @@ from __future__ import annotations
 import msgspec
 
 from rightlevel.programme import enrolments
-from rightlevel.web.call import CLASS_BODY, ERASE_S, ROLL_S, WithReason
 from rightlevel.web.enrolments import pages
 from rightlevel.web.feature import Deeds
 from rightlevel.web.language import N_, Language
+from rightlevel.web.request import CLASS_BODY, ERASE_S, ROLL_S, WithReason
 
 
 class Erasure(msgspec.Struct, frozen=True):
@@ -47,7 +47,7 @@ routes.answers(
     says="Moves a child to another school, class or grade; where it was is kept.",
 )
 routes.sends(
-    "move_student_here",
+    "post_move_student",
     "/students/{id}/move/{school}",
     pages.move_to_school,
     pages.MoveForm,
@@ -59,7 +59,7 @@ routes.does(
     enrolments.give_consent,
     enrolments.Consent,
     json=("give_guardian_consent", "PUT /api/v1/students/{id}/consent"),
-    html=("give_consent_here", "/students/{id}/consent"),
+    html=("post_give_consent", "/students/{id}/consent"),
     then="/students/{path.id}",
     says="Keeps a guardian's contact with the day of the consent.",
 )
@@ -67,7 +67,7 @@ routes.does(
     enrolments.withdraw_consent,
     enrolments.Withdrawal,
     json=("withdraw_guardian_consent", "POST /api/v1/students/{id}/consent/withdraw"),
-    html=("withdraw_consent_here", "/students/{id}/consent/withdraw"),
+    html=("post_withdraw_consent", "/students/{id}/consent/withdraw"),
     then="/students/{path.id}",
     says="Takes the contact away with the consent to it.",
 )
@@ -75,7 +75,7 @@ routes.does(
     enrolments.erase_identity,
     Erasure,
     json=("erase_one_identity", "POST /api/v1/students/{id}/erase"),
-    html=("erase_here", "/students/{id}/erase"),
+    html=("post_erase", "/students/{id}/erase"),
     may="erase",
     deadline_s=ERASE_S,
     then="/students",
@@ -86,7 +86,7 @@ routes.does(
     enrolments.amend_past_enrolment,
     enrolments.PastAmendment,
     json=("amend_one_past_enrolment", "PATCH /api/v1/students/{id}/past-enrolments/{enrolment_id}"),
-    html=("amend_here", "/students/{id}/past/{enrolment_id}"),
+    html=("post_amend", "/students/{id}/past/{enrolment_id}"),
     may="amend",
     path=pages.ByPast,
     then="/students/{path.id}/past",
@@ -120,7 +120,7 @@ rolling.does(
     enrolments.undo_roll_over,
     WithReason,
     json=("undo_one_roll_over", "POST /api/v1/roll-overs/{id}/undo"),
-    html=("undo_roll_over_here", "/roll-overs/{id}/undo"),
+    html=("post_undo_roll_over", "/roll-overs/{id}/undo"),
     form=UndoForm,
     deadline_s=ROLL_S,
     then="/schools/{sent.school_id}/roll-over",

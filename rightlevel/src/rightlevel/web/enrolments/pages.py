@@ -30,8 +30,8 @@ from rightlevel.programme.ids import time_ordered_id
 from rightlevel.programme.permissions import Actor, May
 from rightlevel.programme.schools import SchoolSearch, list_classes, list_schools, read_school
 from rightlevel.programme.students import Student, list_past_enrolments, read_student
-from rightlevel.web.call import CLASS_BODY, ROLL_S, Ask, ById, ByUuid, SchoolSought, actor_of
 from rightlevel.web.language import N_
+from rightlevel.web.request import CLASS_BODY, ROLL_S, ById, ByUuid, Request, SchoolSought, actor_of
 from rightlevel.web.routes import Routes
 from rightlevel.web.sent import require_filled
 from rightlevel.web.templating import done, language_of, refused, render
@@ -89,35 +89,39 @@ class RollForm(msgspec.Struct, frozen=True):
 
 
 @routes.get("/students/{id}/move", May("transfer", "student"))
-async def choose_new_school_page(call: Ask, *, path: ByUuid, query: SchoolSought, page: PageRequest) -> Html:
+async def choose_new_school_page(
+    request: Request, *, path: ByUuid, query: SchoolSought, page: PageRequest
+) -> Html:
     """The schools that a child can go to; its own, for another class, comes first."""
-    actor = actor_of(call)
-    student = await read_student(call.session, actor, path.id)
-    own = await read_school(call.session, actor, student.school_id)
-    found = await list_schools(call.session, actor, page, SchoolSearch(search=query.search.strip() or None))
+    actor = actor_of(request)
+    student = await read_student(request.session, actor, path.id)
+    own = await read_school(request.session, actor, student.school_id)
+    found = await list_schools(
+        request.session, actor, page, SchoolSearch(search=query.search.strip() or None)
+    )
     # Between a practice school and a real one nobody moves.
     near = [each for each in found.items if each.is_practice == own.is_practice]
     schools = msgspec.structs.replace(found, items=near)
     return render(
-        call, "enrolments/choose_school.html", student=student, own=own, schools=schools, query=query
+        request, "enrolments/choose_school.html", student=student, own=own, schools=schools, query=query
     )
 
 
 @routes.get("/students/{id}/move/{school}", May("transfer", "student"))
-async def move_student_page(call: Ask, *, path: ChildAndSchool) -> Html:
+async def move_student_page(request: Request, *, path: ChildAndSchool) -> Html:
     """The form that moves a child: class or grade, since when, why; and a code that is free there, where its own is taken."""
-    actor, language, refusal = actor_of(call), language_of(call), refused.get()
-    school = await read_school(call.session, actor, path.school)
-    classes = await list_classes(call.session, actor, CLASSES, school_id=school.id)
+    actor, language, refusal = actor_of(request), language_of(request), refused.get()
+    school = await read_school(request.session, actor, path.school)
+    classes = await list_classes(request.session, actor, CLASSES, school_id=school.id)
     year_id = max((each.school_year_id for each in classes.items), default=0)
     return render(
-        call,
+        request,
         "enrolments/move.html",
-        student=await read_student(call.session, actor, path.id),
+        student=await read_student(request.session, actor, path.id),
         school=school,
-        today=today(call.clock),
+        today=today(request.clock),
         free_code=refusal.values.get("free_code", "") if isinstance(refusal, CodeTaken) else "",
-        grades=await grade_choices(call, short=True),
+        grades=await grade_choices(request, short=True),
         classes=[
             (each.id, class_name(language, each.grade, each.section))
             for each in classes.items
@@ -147,63 +151,67 @@ async def move_to_school(
 
 
 @routes.get("/students/{id}/consent", May("change", "student"))
-async def consent_page(call: Ask, *, path: ByUuid) -> Html:
+async def consent_page(request: Request, *, path: ByUuid) -> Html:
     """Whether a guardian may be contacted, and how."""
-    student = await read_student(call.session, actor_of(call), path.id)
-    return render(call, "enrolments/consent.html", student=student, today=today(call.clock))
+    student = await read_student(request.session, actor_of(request), path.id)
+    return render(request, "enrolments/consent.html", student=student, today=today(request.clock))
 
 
 @routes.get("/students/{id}/erase", May("erase", "student"))
-async def erase_page(call: Ask, *, path: ByUuid) -> Html:
+async def erase_page(request: Request, *, path: ByUuid) -> Html:
     """What erasing takes and what stays, before it is done."""
     return render(
-        call, "enrolments/erase.html", student=await read_student(call.session, actor_of(call), path.id)
+        request,
+        "enrolments/erase.html",
+        student=await read_student(request.session, actor_of(request), path.id),
     )
 
 
 @routes.get("/students/{id}/past", May("read", "student"))
-async def past_page(call: Ask, *, path: ByUuid, page: PageRequest) -> Html:
+async def past_page(request: Request, *, path: ByUuid, page: PageRequest) -> Html:
     """Where a child was before, in order."""
-    student = await read_student(call.session, actor_of(call), path.id)
-    found = await list_past_enrolments(call.session, actor_of(call), path.id, page)
-    return render(call, "enrolments/past.html", student=student, page=found)
+    student = await read_student(request.session, actor_of(request), path.id)
+    found = await list_past_enrolments(request.session, actor_of(request), path.id, page)
+    return render(request, "enrolments/past.html", student=student, page=found)
 
 
 @routes.get("/students/{id}/past/{enrolment_id}", May("amend", "student"))
-async def amend_page(call: Ask, *, path: ByPast) -> Html:
+async def amend_page(request: Request, *, path: ByPast) -> Html:
     """One past enrolment, to say otherwise what it says."""
-    actor, language = actor_of(call), language_of(call)
-    student, past = await read_past_enrolment(call.session, actor, path.id, path.enrolment_id)
+    actor, language = actor_of(request), language_of(request)
+    student, past = await read_past_enrolment(request.session, actor, path.id, path.enrolment_id)
     classes = await list_classes(
-        call.session, actor, CLASSES, school_id=past.school_id, school_year_id=past.school_year_id
+        request.session, actor, CLASSES, school_id=past.school_id, school_year_id=past.school_year_id
     )
-    grades = await grade_choices(call)
+    grades = await grade_choices(request)
     if past.grade not in dict(grades):
         grades = [*grades, (past.grade, class_name(language, past.grade, ""))]
     named = [(each.id, class_name(language, each.grade, each.section)) for each in classes.items]
-    return render(call, "enrolments/amend.html", student=student, past=past, grades=grades, classes=named)
+    return render(request, "enrolments/amend.html", student=student, past=past, grades=grades, classes=named)
 
 
 @routes.get("/schools/{id}/roll-over", May("roll_over", "school"), deadline_s=ROLL_S)
-async def roll_over_page(call: Ask, *, path: ById) -> Html:
+async def roll_over_page(request: Request, *, path: ById) -> Html:
     """What taking the school into the next year would do, class by class."""
-    form = RollForm(time_ordered_id(), today(call.clock))
+    form = RollForm(time_ordered_id(), today(request.clock))
     try:
-        return render(call, "enrolments/roll_over.html", **await _roll(call, path.id, form))
+        return render(request, "enrolments/roll_over.html", **await _roll(request, path.id, form))
     except (Invalid, NewYearMissing, NothingToRollOver) as error:
         values: dict[str, Any] = {"preview": None, "classes": [], "form": form}
-        return render(call, "enrolments/roll_over.html", error=error, **values, **await _past(call, path.id))
+        return render(
+            request, "enrolments/roll_over.html", error=error, **values, **await _past(request, path.id)
+        )
 
 
-async def _past(call: Ask, school_id: int) -> dict[str, Any]:
-    past = await list_roll_overs(call.session, actor_of(call), school_id, PAST)
-    return {"school": await read_school(call.session, actor_of(call), school_id), "past": past.items}
+async def _past(request: Request, school_id: int) -> dict[str, Any]:
+    past = await list_roll_overs(request.session, actor_of(request), school_id, PAST)
+    return {"school": await read_school(request.session, actor_of(request), school_id), "past": past.items}
 
 
-async def _roll(call: Ask, school_id: int, form: RollForm) -> dict[str, Any]:
-    actor = actor_of(call)
-    preview = await preview_roll_over(call.session, actor, school_id, form.plan(), call.clock)
-    children = await children_to_move(call.session, actor, school_id)
+async def _roll(request: Request, school_id: int, form: RollForm) -> dict[str, Any]:
+    actor = actor_of(request)
+    preview = await preview_roll_over(request.session, actor, school_id, form.plan(), request.clock)
+    children = await children_to_move(request.session, actor, school_id)
     by_class = {
         key: list(group)
         for key, group in groupby(
@@ -216,17 +224,17 @@ async def _roll(call: Ask, school_id: int, form: RollForm) -> dict[str, Any]:
         "classes": [(fate, by_class.get((fate.class_id, fate.grade), [])) for fate in preview.classes],
         "form": form,
         "staying": set(form.stay),
-        **await _past(call, school_id),
+        **await _past(request, school_id),
     }
 
 
 @routes.post("/schools/{id}/roll-over", May("roll_over", "school"), deadline_s=ROLL_S, body_bytes=CLASS_BODY)
-async def roll_over_here(call: Ask, *, path: ById, form: RollForm) -> Html | Redirect:
+async def post_roll_over(request: Request, *, path: ById, form: RollForm) -> Html | Redirect:
     """Shows what a choice of those who stay would do, or does it."""
     if form.do != "yes":
-        return render(call, "enrolments/roll_over.html", **await _roll(call, path.id, form))
+        return render(request, "enrolments/roll_over.html", **await _roll(request, path.id, form))
     if form.children is None:
         require_filled(form, "children")
     plan = form.plan(children=form.children)
-    await roll_over_school(call.session, actor_of(call), path.id, plan, call.clock)
-    return done(call, f"/schools/{path.id}/roll-over", N_("The school is in the new year."))
+    await roll_over_school(request.session, actor_of(request), path.id, plan, request.clock)
+    return done(request, f"/schools/{path.id}/roll-over", N_("The school is in the new year."))

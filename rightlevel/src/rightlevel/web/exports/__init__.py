@@ -27,9 +27,9 @@ from rightlevel.programme.exports import (
 )
 from rightlevel.programme.permissions import Actor, May, may
 from rightlevel.programme.rounds import list_rounds
-from rightlevel.web.call import READ_S, WRITE_S, Ask, ByUuid, actor_of
 from rightlevel.web.exporting import KINDS, stream_export, streamed
 from rightlevel.web.feature import IN_PAGES, Deeds
+from rightlevel.web.request import READ_S, WRITE_S, ByUuid, Request, actor_of
 from rightlevel.web.sent import day_or_none
 from rightlevel.web.templating import render
 
@@ -91,12 +91,12 @@ class CodebookPage(msgspec.Struct, frozen=True):
 
 
 @routes.post("/api/v1/exports", TAKES, work="none", deadline_s=READ_S, media=KINDS)
-async def take_export(call: Ask, *, body: ExportAsk) -> Streamed:
+async def take_export(request: Request, *, body: ExportAsk) -> Streamed:
     """A file, made while it is sent: CSV, XLSX, JSON lines or Parquet. Its manifest is found where the header `link` says.
 
     Rows are those that the caller reaches. Every child is in it once, tested or not; formulas are defused in CSV.
     """
-    return await stream_export(call, body)
+    return await stream_export(request, body)
 
 
 routes.answers("list_exports", "GET /api/v1/exports", list_exports)
@@ -109,28 +109,28 @@ routes.answers(
 
 
 @routes.get("/api/v1/export-codebook", TAKES)
-async def export_codebook(call: Ask) -> CodebookPage:
+async def export_codebook(request: Request) -> CodebookPage:
     """Every column of the files that the caller may take, with what it means."""
-    return CodebookPage(read_codebook(actor_of(call)))
+    return CodebookPage(read_codebook(actor_of(request)))
 
 
 @routes.get("/exports", TAKES, page=PageLimit(), **IN_PAGES)
-async def exports_page(call: Ask, *, query: ExportForm, page: PageRequest) -> Html:
+async def exports_page(request: Request, *, query: ExportForm, page: PageRequest) -> Html:
     """The form for a file, and the files taken before, newest first."""
-    return await _page(call, query, page)
+    return await _page(request, query, page)
 
 
 @routes.post("/exports", TAKES, work="none", deadline_s=READ_S, media=KINDS, **IN_PAGES)
-async def take_export_here(call: Ask, *, form: ExportForm) -> Streamed:
+async def post_take_export(request: Request, *, form: ExportForm) -> Streamed:
     """A file, made while it is sent."""
-    return await stream_export(call, meant(form))
+    return await stream_export(request, meant(form))
 
 
 @routes.get("/exports/{id}", TAKES, **IN_PAGES)
-async def export_page(call: Ask, *, path: ByUuid) -> Html:
+async def export_page(request: Request, *, path: ByUuid) -> Html:
     """The manifest of a file."""
-    found = await read_export(call.session, actor_of(call), path.id, call.clock)
-    return render(call, "exports/one.html", export=found)
+    found = await read_export(request.session, actor_of(request), path.id, request.clock)
+    return render(request, "exports/one.html", export=found)
 
 
 @routes.get(
@@ -142,34 +142,34 @@ async def export_page(call: Ask, *, path: ByUuid) -> Html:
     tags=("service",),
     media=KINDS,
 )
-async def live_file(call: Ask, *, path: SecretAndWhat, query: LiveAsk) -> Streamed:
+async def live_file(request: Request, *, path: SecretAndWhat, query: LiveAsk) -> Streamed:
     """A file under an address that a spreadsheet loads again by itself: the secret is an API token that only reads, whose holder's rights and schools
     count as they are now. It ends when the token runs out or is revoked.
     """
     ask = ExportAsk(path.what, **msgspec.structs.asdict(query))
 
     async def begin(session: Session) -> tuple[Actor, str]:
-        actor = await actor_by_token(session, path.secret, call.app.clock, address=call.address)
+        actor = await actor_by_token(session, path.secret, request.app.clock, address=request.address)
         # An address is passed on, pasted and kept: one that could write is none.
         if actor is None or actor.token is None or actor.token.may_write:
             raise NotFound
         try:
-            return actor, await begin_export(session, actor, ask, call.clock)
+            return actor, await begin_export(session, actor, ask, request.clock)
         except Forbidden as error:
             raise NotFound from error
 
-    call.app.exports.require_room()
-    actor, export_id = await call.database.run(begin, deadline_s=WRITE_S)
-    return streamed(call, actor, export_id, ask)
+    request.app.exports.require_room()
+    actor, export_id = await request.database.run(begin, deadline_s=WRITE_S)
+    return streamed(request, actor, export_id, ask)
 
 
-async def _page(call: Ask, form: ExportForm, page: PageRequest) -> Html:
-    actor = actor_of(call)
+async def _page(request: Request, form: ExportForm, page: PageRequest) -> Html:
+    actor = actor_of(request)
     return render(
-        call,
+        request,
         "exports/list.html",
         form=form,
-        page=await list_exports(call.session, actor, page, call.clock),
+        page=await list_exports(request.session, actor, page, request.clock),
         choices=choices_of(actor),
         formats=FORMATS,
         narrowed=any(
@@ -178,7 +178,7 @@ async def _page(call: Ask, form: ExportForm, page: PageRequest) -> Html:
             if name not in ("what", "format", "is_deidentified")
         ),
         may_code=may(actor, "export", "deidentified"),
-        rounds=(await list_rounds(call.session, actor, ROUNDS)).items,
+        rounds=(await list_rounds(request.session, actor, ROUNDS)).items,
     )
 
 

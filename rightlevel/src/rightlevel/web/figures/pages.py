@@ -29,8 +29,8 @@ from rightlevel.programme.permissions import May, Subject, allowed, sees_small_c
 from rightlevel.programme.places import list_places, read_place
 from rightlevel.programme.rounds import Round, list_rounds, read_round
 from rightlevel.programme.schools import read_school
-from rightlevel.web.call import Ask, actor_of
 from rightlevel.web.language import N_
+from rightlevel.web.request import Request, actor_of
 from rightlevel.web.routes import Routes
 from rightlevel.web.templating import language_of, render
 from rightlevel.web.words import word
@@ -123,17 +123,19 @@ def address_at(path: str, query: msgspec.Struct, **changes: Any) -> str:
 
 
 @routes.get("/figures", May("read", "figure"), page=BELOW)
-async def figures_page(call: Ask, *, query: FiguresWanted, page: PageRequest) -> Html:
+async def figures_page(request: Request, *, query: FiguresWanted, page: PageRequest) -> Html:
     """The levels of a choice of children in each round, the indicators, and what lies below."""
-    return render(call, "figures/page.html", **await figures_values(call, query, page))
+    return render(request, "figures/page.html", **await figures_values(request, query, page))
 
 
-async def figures_values(call: Ask, query: FiguresWanted, page: PageRequest) -> dict[str, Any]:
+async def figures_values(request: Request, query: FiguresWanted, page: PageRequest) -> dict[str, Any]:
     """What a page of figures shows."""
-    actor, language = actor_of(call), language_of(call)
-    round_ = await (read_round(call.session, actor, query.round) if query.round else round_of_today(call))
-    subject = query.subject if query.subject in SUBJECTS else await first_subject(call, query.school)
-    query = msgspec.structs.replace(query, subject=subject, place=await only_country(call, query))
+    actor, language = actor_of(request), language_of(request)
+    round_ = await (
+        read_round(request.session, actor, query.round) if query.round else round_of_today(request)
+    )
+    subject = query.subject if query.subject in SUBJECTS else await first_subject(request, query.school)
+    query = msgspec.structs.replace(query, subject=subject, place=await only_country(request, query))
     if not sees_small_cells(actor):
         query = msgspec.structs.replace(query, boundaries="then")
     nothing: Page[Any] = Page([])
@@ -143,7 +145,7 @@ async def figures_values(call: Ask, query: FiguresWanted, page: PageRequest) -> 
         "subject": subject,
         "scale": SCALES[subject],  # type: ignore[index]
         "school": None,
-        "grades": await grade_choices(call),
+        "grades": await grade_choices(request),
         "sexes": [(code, language.gettext(text)) for code, text in SEXES.items()],
         "districts": [(code, language.gettext(text)) for code, text in DISTRICTS.items()],
         "page": nothing,
@@ -151,15 +153,15 @@ async def figures_values(call: Ask, query: FiguresWanted, page: PageRequest) -> 
         "children": None,
         "address": address,
         "moved": None,
-        **await where_of(call, query, address),
-        "round_choices": await round_choices(call),
-        "printed_on": today(call.clock),
+        **await where_of(request, query, address),
+        "round_choices": await round_choices(request),
+        "printed_on": today(request.clock),
     }
     values["same_children"] = "/movement" + address(
         msgspec.structs.replace(query, round=None), rank=None
     ).removeprefix("/figures")
     values["comparison"] = "/comparison" + values["same_children"].removeprefix("/movement")
-    values["of_what"] = of_what(call, query, [round_] if round_ else [], values["where"])
+    values["of_what"] = of_what(request, query, [round_] if round_ else [], values["where"])
     if round_ is None:
         return values
     asked = FigureQuery(
@@ -171,19 +173,19 @@ async def figures_values(call: Ask, query: FiguresWanted, page: PageRequest) -> 
         sex=query.sex,
         boundaries=query.boundaries or "then",
     )
-    telling = Telling(call.session)
+    telling = Telling(request.session)
     # What lies below first, and the rounds last: it holds the counts of one round at a time.
     if query.school:
-        below = await _behind(call, query, asked, page)
+        below = await _behind(request, query, asked, page)
     else:
-        below = await _below(call, query, asked, page, telling)
-    values |= await _numbers(call, asked, telling)
-    return values | below | {"moved": await moved_schools(call.session, actor, asked)}
+        below = await _below(request, query, asked, page, telling)
+    values |= await _numbers(request, asked, telling)
+    return values | below | {"moved": await moved_schools(request.session, actor, asked)}
 
 
-def of_what(call: Ask, query: Filtered, rounds: Sequence[Round], where: str) -> list[str]:
+def of_what(request: Request, query: Filtered, rounds: Sequence[Round], where: str) -> list[str]:
     """What the figures are of, in words, for a page that lies on a table: the place and every filter."""
-    _ = language_of(call).gettext
+    _ = language_of(request).gettext
     named = " – ".join(f"{_(word('round', each.kind))} {each.year_name}" for each in rounds)
     grade = _("Grade {number}", number=query.grade) if query.grade else _("All grades")
     sex, by = SEXES.get(query.sex or "", SEXES[""]), DISTRICTS.get(query.boundaries, DISTRICTS["then"])
@@ -191,31 +193,31 @@ def of_what(call: Ask, query: Filtered, rounds: Sequence[Round], where: str) -> 
     return [each for each in said if each]
 
 
-async def first_subject(call: Ask, school_id: int | None) -> str:
+async def first_subject(request: Request, school_id: int | None) -> str:
     """The reading scale, or the one subject that somebody has at the school they look at."""
-    scope = actor_of(call).scope
+    scope = actor_of(request).scope
     held = scope.subjects(school_id) if school_id else sorted({each.subject for each in scope.held})
     return held[0] if held else "language"
 
 
-async def only_country(call: Ask, query: Placed) -> int | None:
+async def only_country(request: Request, query: Placed) -> int | None:
     """The place that is asked for, or the one country there is when there is none, for whoever sees everything."""
-    actor = actor_of(call)
+    actor = actor_of(request)
     if query.place or query.school or not actor.scope.is_everything:
         return query.place
-    countries = (await list_places(call.session, actor, PageRequest(2))).items
+    countries = (await list_places(request.session, actor, PageRequest(2))).items
     return countries[0].id if len(countries) == 1 else None
 
 
-async def where_of(call: Ask, query: Placed, to: Callable[..., str]) -> dict[str, Any]:
+async def where_of(request: Request, query: Placed, to: Callable[..., str]) -> dict[str, Any]:
     """The name of where figures are of, and the way up from there, by the addresses that `to` makes."""
-    actor, _ = actor_of(call), language_of(call).gettext
+    actor, _ = actor_of(request), language_of(request).gettext
     top = _("All places") if actor.scope.is_everything else _("My schools")
     way = [(top, to(query, place=None, school=None))]
-    school = await read_school(call.session, actor, query.school) if query.school else None
+    school = await read_school(request.session, actor, query.school) if query.school else None
     place_id = school.place_id if school else query.place
     if place_id is not None and actor.scope.is_everything:
-        place = await read_place(call.session, actor, place_id)
+        place = await read_place(request.session, actor, place_id)
         names = [(each.name_local, to(query, place=each.id, school=None)) for each in place.lineage]
         way = names if school or len(names) > 1 else [way[0], *names]
     if school is not None:
@@ -223,15 +225,15 @@ async def where_of(call: Ask, query: Placed, to: Callable[..., str]) -> dict[str
     return {"where": way[-1][0], "above": way[:-1], "school": school}
 
 
-async def round_choices(call: Ask) -> list[tuple[int, str]]:
-    _ = language_of(call).gettext
-    rounds = await list_rounds(call.session, actor_of(call), SOME_ROUNDS)
+async def round_choices(request: Request) -> list[tuple[int, str]]:
+    _ = language_of(request).gettext
+    rounds = await list_rounds(request.session, actor_of(request), SOME_ROUNDS)
     return [(each.id, f"{_(word('round', each.kind))} {each.year_name}") for each in rounds.items]
 
 
-async def _numbers(call: Ask, asked: FigureQuery, telling: Telling) -> dict[str, Any]:
+async def _numbers(request: Request, asked: FigureQuery, telling: Telling) -> dict[str, Any]:
     """The choice itself, and the same apart by round, grade and sex. *Cost*: four statements over counts."""
-    actor, language, session = actor_of(call), language_of(call), call.session
+    actor, language, session = actor_of(request), language_of(request), request.session
     figures = await read_figures(session, actor, asked, telling=telling)
     indicators = [
         Indicated(
@@ -270,9 +272,9 @@ async def _numbers(call: Ask, asked: FigureQuery, telling: Telling) -> dict[str,
 
 
 async def _below(
-    call: Ask, query: FiguresWanted, asked: FigureQuery, page: PageRequest, telling: Telling
+    request: Request, query: FiguresWanted, asked: FigureQuery, page: PageRequest, telling: Telling
 ) -> dict[str, Any]:
-    found = await figures_below(call.session, actor_of(call), asked, page, telling=telling)
+    found = await figures_below(request.session, actor_of(request), asked, page, telling=telling)
     return {"page": found, "below": [(_address_of(query, each), each) for each in found.items]}
 
 
@@ -280,9 +282,11 @@ def _address_of(query: FiguresWanted, unit: UnitFigures) -> str:
     return address(query, **({"school": unit.id, "place": None} if unit.is_school else {"place": unit.id}))
 
 
-async def _behind(call: Ask, query: FiguresWanted, asked: FigureQuery, page: PageRequest) -> dict[str, Any]:
+async def _behind(
+    request: Request, query: FiguresWanted, asked: FigureQuery, page: PageRequest
+) -> dict[str, Any]:
     """The children of a school behind its figures, for those who may see children."""
-    actor = actor_of(call)
+    actor = actor_of(request)
     if not allowed(actor.role, "read", "student") or query.school is None:
         return {}
     behind = BehindQuery(
@@ -294,7 +298,7 @@ async def _behind(call: Ask, query: FiguresWanted, asked: FigureQuery, page: Pag
         rank=query.rank,
         outcome=query.outcome or None,
     )
-    found = await children_behind(call.session, actor, behind, page)
+    found = await children_behind(request.session, actor, behind, page)
     return {"page": found, "children": [_shown(each, asked.subject) for each in found.items]}
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import msgspec
 
 from rightlevel.programme import forms
-from rightlevel.web.call import CLASS_BODY, ByCode
 from rightlevel.web.feature import REMOVED, Deeds
 from rightlevel.web.forms import about, editor, importing
 from rightlevel.web.language import N_
+from rightlevel.web.request import CLASS_BODY, ByCode
 
 
 class Forms(msgspec.Struct, frozen=True):
@@ -82,7 +82,7 @@ routes.does(
     forms.drop_draft,
     OfVersion,
     json=("throw_draft_away", "DELETE /api/v1/forms/{code}/draft"),
-    html=("drop_draft_here", "/forms/{code}/drop"),
+    html=("post_drop_draft", "/forms/{code}/drop"),
     may="change",
     path=ByCode,
     then="/forms/{path.code}",
@@ -92,7 +92,7 @@ routes.does(
     forms.publish_form,
     OfVersion,
     json=("publish_one_form", "POST /api/v1/forms/{code}/publish"),
-    html=("publish_form_here", "/forms/{code}/publish"),
+    html=("post_publish_form", "/forms/{code}/publish"),
     may="publish",
     path=ByCode,
     then="/forms/{path.code}",

@@ -16,8 +16,8 @@ from rightlevel.programme.forms import (
     written_of,
 )
 from rightlevel.programme.permissions import May
-from rightlevel.web.call import Ask, ByCode, actor_of
 from rightlevel.web.forms.editor import kept
+from rightlevel.web.request import ByCode, Request, actor_of
 from rightlevel.web.routes import Routes
 from rightlevel.web.templating import language_of, render
 
@@ -34,10 +34,10 @@ class Settings(msgspec.Struct, frozen=True):
 
 
 @routes.get("/forms/{code}/about", May("change", "form"))
-async def form_settings_page(call: Ask, *, path: ByCode) -> Html:
+async def form_settings_page(request: Request, *, path: ByCode) -> Html:
     """The form's languages and score."""
-    page = await read_form(call.session, actor_of(call), path.code)
-    written, language = written_of(page), language_of(call).code
+    page = await read_form(request.session, actor_of(request), path.code)
+    written, language = written_of(page), language_of(request).code
     parts = [
         (
             part,
@@ -46,7 +46,7 @@ async def form_settings_page(call: Ask, *, path: ByCode) -> Html:
         )
         for part in FIDELITY_PARTS
     ]
-    return render(call, "forms/about.html", page=page, parts=parts, codes=" ".join(written.languages))
+    return render(request, "forms/about.html", page=page, parts=parts, codes=" ".join(written.languages))
 
 
 def _fit(form: Form, part: str) -> list[Field]:
@@ -60,18 +60,18 @@ def _fit(form: Form, part: str) -> list[Field]:
     return [each for each in form.fields() if each.type in TRUTHS]
 
 
-def _chosen(call: Ask) -> dict[str, str]:
-    found = {part: call.sent.fields.get(f"fidelity_{part}", [""])[-1].strip() for part in FIDELITY_PARTS}
+def _chosen(request: Request) -> dict[str, str]:
+    found = {part: request.sent.fields.get(f"fidelity_{part}", [""])[-1].strip() for part in FIDELITY_PARTS}
     return {part: key for part, key in found.items() if key}
 
 
 @routes.post("/forms/{code}/about", May("change", "form"))
-async def save_form_settings_here(call: Ask, *, path: ByCode, form: Settings) -> Redirect:
+async def post_save_form_settings(request: Request, *, path: ByCode, form: Settings) -> Redirect:
     """Keeps languages and score in the draft. Texts of a language that is new are still to be written; publishing says which."""
-    page = await read_form(call.session, actor_of(call), path.code)
+    page = await read_form(request.session, actor_of(request), path.code)
     languages = tuple(form.languages.replace(",", " ").lower().split())
-    changed = msgspec.structs.replace(written_of(page), languages=languages, fidelity=_chosen(call))
+    changed = msgspec.structs.replace(written_of(page), languages=languages, fidelity=_chosen(request))
     faults = [each for each in form_faults(changed) if each.field in ("languages", "fidelity")]
     if faults:
         raise Invalid(faults=tuple(faults))
-    return await kept(call, path.code, changed, form.version)
+    return await kept(request, path.code, changed, form.version)

@@ -34,8 +34,8 @@ from rightlevel.programme.forms import (
     written_of,
 )
 from rightlevel.programme.permissions import May
-from rightlevel.web.call import SMALL_BODY, Ask, ByCode, actor_of
 from rightlevel.web.language import N_
+from rightlevel.web.request import SMALL_BODY, ByCode, Request, actor_of
 from rightlevel.web.routes import Routes
 from rightlevel.web.templating import done, language_of, render
 
@@ -115,48 +115,53 @@ class QuestionForm(msgspec.Struct, frozen=True):
 
 
 @routes.get("/forms", May("read", "form"))
-async def forms_page(call: Ask) -> Html:
+async def forms_page(request: Request) -> Html:
     """The forms there are."""
     return render(
-        call, "forms/list.html", forms=await list_forms(call.session, actor_of(call)), form=BeginForm()
+        request,
+        "forms/list.html",
+        forms=await list_forms(request.session, actor_of(request)),
+        form=BeginForm(),
     )
 
 
 @routes.post("/forms", May("change", "form"))
-async def begin_form_here(call: Ask, *, form: BeginForm) -> Redirect:
+async def post_begin_form(request: Request, *, form: BeginForm) -> Redirect:
     """Begins a form with nothing in it."""
     empty = Form(
         form.name or form.code, 1, ("en", "km"), (Section("questions", {"en": "Questions", "km": "សំណួរ"}),)
     )
-    made = await start_form(call.session, actor_of(call), form.code, form.name, empty, at=call.clock.now())
-    return done(call, f"/forms/{made.code}")
+    made = await start_form(
+        request.session, actor_of(request), form.code, form.name, empty, at=request.clock.now()
+    )
+    return done(request, f"/forms/{made.code}")
 
 
 @routes.get("/forms/{code}", May("read", "form"))
-async def form_page(call: Ask, *, path: ByCode) -> Html:
+async def form_page(request: Request, *, path: ByCode) -> Html:
     """One form: its questions, as they are being written or as they are asked."""
-    return render(call, "forms/one.html", **await _one(call, path.code))
+    return render(request, "forms/one.html", **await _one(request, path.code))
 
 
-async def kept(call: Ask, code: str, changed: Form, version: int) -> Redirect:
+async def kept(request: Request, code: str, changed: Form, version: int) -> Redirect:
     """The form as it is being written, kept as the draft. *Errors*: Stale where another draft was kept meanwhile."""
-    at = call.clock.now()
-    await change_draft(call.session, actor_of(call), code, changed, expected_version=version, at=at)
-    return done(call, f"/forms/{code}", N_("Saved as a draft."))
+    at = request.clock.now()
+    await change_draft(request.session, actor_of(request), code, changed, expected_version=version, at=at)
+    return done(request, f"/forms/{code}", N_("Saved as a draft."))
 
 
-async def _one(call: Ask, code: str) -> dict[str, Any]:
-    page = await read_form(call.session, actor_of(call), code)
+async def _one(request: Request, code: str) -> dict[str, Any]:
+    page = await read_form(request.session, actor_of(request), code)
     shown = written_of(page)
-    versions = await list_versions(call.session, actor_of(call), code, PageRequest(20))
+    versions = await list_versions(request.session, actor_of(request), code, PageRequest(20))
     faults = form_faults(shown) if page.draft is not None else ()
-    language = language_of(call)
+    language = language_of(request)
 
     def labels(texts: Mapping[str, str]) -> str:
         return texts.get(language.code) or texts.get("en", "")
 
     def words(when: Any) -> str:
-        return _in_words(call, shown, when)
+        return _in_words(request, shown, when)
 
     wrong = [(each.field, language.rule(each.rule)) for each in faults]
     before = page.current.definition if page.current else None
@@ -172,26 +177,24 @@ async def _one(call: Ask, code: str) -> dict[str, Any]:
     }
 
 
-def _in_words(call: Ask, form: Form, when: Any) -> str:
+def _in_words(request: Request, form: Form, when: Any) -> str:
     """A condition as a person reads it."""
     if not isinstance(when, list):
-        return "" if when is not False else language_of(call).gettext("Never")
-    _, code = language_of(call).gettext, language_of(call).code
+        return "" if when is not False else language_of(request).gettext("Never")
+    _, code = language_of(request).gettext, language_of(request).code
     operator, *rest = cast("list[Any]", when)
     if operator in editing.JOINTS:
-        parts = [_in_words(call, form, each) for each in rest]
+        parts = [_in_words(request, form, each) for each in rest]
         return f" {_('and') if operator == 'and' else _('or')} ".join(parts)
     if operator == "not":
-        return _("Not so: {condition}", condition=_in_words(call, form, rest[0]))
+        return _("Not so: {condition}", condition=_in_words(request, form, rest[0]))
     asked = editing.question_of(form, rest[0])
     question = label(asked.labels, code, asked.key) if asked else str(rest[0])
-    return (
-        f"{_(dict(CONDITIONS)[operator])}: {question} {_answer_in_words(call, form, asked, rest[1:])}".strip()
-    )
+    return f"{_(dict(CONDITIONS)[operator])}: {question} {_answer_in_words(request, form, asked, rest[1:])}".strip()
 
 
-def _answer_in_words(call: Ask, form: Form, asked: Field | None, value: list[Any]) -> str:
-    _, code = language_of(call).gettext, language_of(call).code
+def _answer_in_words(request: Request, form: Form, asked: Field | None, value: list[Any]) -> str:
+    _, code = language_of(request).gettext, language_of(request).code
     if not value:
         return ""
     if isinstance(value[0], bool):
@@ -204,19 +207,19 @@ def _answer_in_words(call: Ask, form: Form, asked: Field | None, value: list[Any
 
 
 @routes.get("/forms/{code}/question", May("change", "form"))
-async def question_page(call: Ask, *, path: ByCode, query: Question) -> Html:
+async def question_page(request: Request, *, path: ByCode, query: Question) -> Html:
     """One question to change, or a new one."""
-    page = await read_form(call.session, actor_of(call), path.code)
-    return render(call, "forms/question.html", **_question(call, page, query))
+    page = await read_form(request.session, actor_of(request), path.code)
+    return render(request, "forms/question.html", **_question(request, page, query))
 
 
-def _question(call: Ask, page: FormPage, query: Question) -> dict[str, Any]:
+def _question(request: Request, page: FormPage, query: Question) -> dict[str, Any]:
     written = written_of(page)
     field = editing.find(written, query.at)[2] if query.at else EMPTY
     when = editing.when_of(field.shown_when)
     nothing = editing.Condition()
     first, second, third = (*when.parts, nothing, nothing, nothing)[:3]
-    language = language_of(call)
+    language = language_of(request)
     asked = editing.asked_before(
         written, query.at or (f"{query.group}." if query.group else ""), query.section
     )
@@ -256,7 +259,7 @@ def _question(call: Ask, page: FormPage, query: Question) -> dict[str, Any]:
     conditions = [(kind, language.gettext(words)) for kind, words in CONDITIONS]
     more = [("always", "–"), *conditions[1:]]
     if when.kept is not None:
-        conditions.append(("kept", _in_words(call, written, field.shown_when)))
+        conditions.append(("kept", _in_words(request, written, field.shown_when)))
     return {
         "page": page,
         "form": form,
@@ -280,11 +283,11 @@ def _last(fields: Mapping[str, list[str]], name: str) -> str:
 
 
 @routes.post("/forms/{code}/question", May("change", "form"), body_bytes=PREVIEW_BODY)
-async def save_question_here(call: Ask, *, path: ByCode, form: QuestionForm) -> Redirect:
+async def post_save_question(request: Request, *, path: ByCode, form: QuestionForm) -> Redirect:
     """Keeps a question in the draft."""
-    page = await read_form(call.session, actor_of(call), path.code)
+    page = await read_form(request.session, actor_of(request), path.code)
     written = written_of(page)
-    field = _field(call, written, form)
+    field = _field(request, written, form)
     changed = (
         editing.replaced(written, form.at, field)
         if form.at
@@ -294,12 +297,12 @@ async def save_question_here(call: Ask, *, path: ByCode, form: QuestionForm) -> 
         changed,
         ".".join(each for each in (form.group or form.at.rpartition(".")[0], field.key) if each),
     )
-    return await kept(call, path.code, changed, form.version)
+    return await kept(request, path.code, changed, form.version)
 
 
-def _field(call: Ask, written: Form, form: QuestionForm) -> Field:
+def _field(request: Request, written: Form, form: QuestionForm) -> Field:
     before = editing.find(written, form.at)[2] if form.at else EMPTY
-    fields = call.sent.fields
+    fields = request.sent.fields
     labels = {code: text for code in written.languages if (text := _last(fields, f"label_{code}"))}
     hints = {code: text for code in written.languages if (text := _last(fields, f"hint_{code}"))}
     parts = (
@@ -346,59 +349,59 @@ def _check(changed: Form, at: str) -> None:
 
 
 @routes.post("/forms/{code}/move", May("change", "form"))
-async def move_question_here(call: Ask, *, path: ByCode, form: Moving) -> Redirect:
+async def post_move_question(request: Request, *, path: ByCode, form: Moving) -> Redirect:
     """Puts a question up or down, or takes it out of the draft."""
-    page = await read_form(call.session, actor_of(call), path.code)
+    page = await read_form(request.session, actor_of(request), path.code)
     written = written_of(page)
     changed = (
         editing.without(written, form.at)
         if form.how == "out"
         else editing.moved(written, form.at, -1 if form.how == "up" else 1)
     )
-    return await kept(call, path.code, changed, form.version)
+    return await kept(request, path.code, changed, form.version)
 
 
 @routes.post("/forms/{code}/section", May("change", "form"))
-async def save_section_here(call: Ask, *, path: ByCode, form: SectionForm) -> Redirect:
+async def post_save_section(request: Request, *, path: ByCode, form: SectionForm) -> Redirect:
     """Adds, names or removes a section of the draft."""
-    page = await read_form(call.session, actor_of(call), path.code)
+    page = await read_form(request.session, actor_of(request), path.code)
     written = written_of(page)
     if form.remove:
         changed = editing.without_section(written, form.key)
     else:
         labels = {
-            code: text for code in written.languages if (text := _last(call.sent.fields, f"label_{code}"))
+            code: text for code in written.languages if (text := _last(request.sent.fields, f"label_{code}"))
         }
         there = next((each for each in written.sections if each.key == form.key), Section(form.key, {}))
         changed = editing.with_section(written, msgspec.structs.replace(there, labels=labels))
-    return await kept(call, path.code, changed, form.version)
+    return await kept(request, path.code, changed, form.version)
 
 
 @routes.get("/forms/{code}/preview", May("change", "form"))
-async def preview_page(call: Ask, *, path: ByCode) -> Html:
+async def preview_page(request: Request, *, path: ByCode) -> Html:
     """The form as a mentor will see it, to be tried out."""
-    return await _tried(call, path.code, {"subject": ["math"]})
+    return await _tried(request, path.code, {"subject": ["math"]})
 
 
 @routes.post("/forms/{code}/preview", May("change", "form"), work="read", body_bytes=PREVIEW_BODY)
-async def try_form_here(call: Ask, *, path: ByCode, form: Question) -> Html:
+async def post_try_form(request: Request, *, path: ByCode, form: Question) -> Html:
     """What the form makes of some answers. Nothing is kept."""
-    return await _tried(call, path.code, call.sent.fields)
+    return await _tried(request, path.code, request.sent.fields)
 
 
-async def _tried(call: Ask, code: str, fields: Mapping[str, list[str]]) -> Html:
-    page = await read_form(call.session, actor_of(call), code)
+async def _tried(request: Request, code: str, fields: Mapping[str, list[str]]) -> Html:
+    page = await read_form(request.session, actor_of(request), code)
     written = written_of(page)
-    language = language_of(call)
+    language = language_of(request)
     given = {field.key for field in written.fields() if field.is_given}
     answers, unread = read_answers(written, nested(fields, written))
-    found = examine(written, answers, today=today(call.clock))
-    asked = asked_of(written, answers, language.code, today(call.clock))
+    found = examine(written, answers, today=today(request.clock))
+    asked = asked_of(written, answers, language.code, today(request.clock))
     faults = {each.field: language.rule(each.rule) for each in (*unread, *found.faults)}
     score = fidelity_of(written, found.answers)
-    told = "hx-request" in call.headers
+    told = "hx-request" in request.headers
     return render(
-        call,
+        request,
         "visits/saved.html" if told else "forms/preview.html",
         page=page,
         asked=asked,

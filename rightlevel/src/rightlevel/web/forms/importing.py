@@ -23,8 +23,8 @@ from rightlevel.programme.forms import (
     start_form,
 )
 from rightlevel.programme.permissions import May
-from rightlevel.web.call import Ask, actor_of
 from rightlevel.web.language import N_
+from rightlevel.web.request import Request, actor_of
 from rightlevel.web.routes import Routes
 from rightlevel.web.templating import done, language_of, render
 
@@ -44,42 +44,44 @@ class SentForm(msgspec.Struct, frozen=True):
 
 
 @routes.get("/forms/import", May("change", "form"))
-async def form_import_page(call: Ask) -> Html:
+async def form_import_page(request: Request) -> Html:
     """The form that sends a workbook."""
-    return render(call, "forms/import.html", **await _page(call, SentForm("visit")))
+    return render(request, "forms/import.html", **await _page(request, SentForm("visit")))
 
 
-async def _page(call: Ask, form: SentForm, converted: Converted | None = None) -> dict[str, Any]:
-    language = language_of(call)
+async def _page(request: Request, form: SentForm, converted: Converted | None = None) -> dict[str, Any]:
+    language = language_of(request)
     made = converted.form if converted else None
     return {
-        "forms": [(each.code, each.name) for each in await list_forms(call.session, actor_of(call))],
+        "forms": [(each.code, each.name) for each in await list_forms(request.session, actor_of(request))],
         "form": form,
         "converted": converted,
-        "sections": asked_of(made, {}, language.code, today(call.clock)).sections if made else [],
+        "sections": asked_of(made, {}, language.code, today(request.clock)).sections if made else [],
         "rule": language.rule,
     }
 
 
 @routes.post("/forms/import", May("change", "form"), body_bytes=WORKBOOK_BODY + 65_536)
-async def import_form_here(call: Ask, *, form: SentForm, upload: Upload | None) -> Html | Redirect:
+async def post_import_form(request: Request, *, form: SentForm, upload: Upload | None) -> Html | Redirect:
     """Shows what a workbook gives, or keeps it as a draft."""
     converted = await _converted(form, upload)
     if form.keep != "yes" or converted.form is None:
-        return render(call, "forms/import.html", **await _page(call, form, converted))
-    code = await _keep(call, form, converted)
-    return done(call, f"/forms/{code}", N_("Saved as a draft."))
+        return render(request, "forms/import.html", **await _page(request, form, converted))
+    code = await _keep(request, form, converted)
+    return done(request, f"/forms/{code}", N_("Saved as a draft."))
 
 
-async def _keep(call: Ask, form: SentForm, converted: Converted) -> str:
-    actor, now, made = actor_of(call), call.clock.now(), converted.form
+async def _keep(request: Request, form: SentForm, converted: Converted) -> str:
+    actor, now, made = actor_of(request), request.clock.now(), converted.form
     if made is None:
         raise NotFound
     if form.code:
-        page = await read_form(call.session, actor, form.code)
-        await change_draft(call.session, actor, form.code, made, expected_version=page.form.version, at=now)
+        page = await read_form(request.session, actor, form.code)
+        await change_draft(
+            request.session, actor, form.code, made, expected_version=page.form.version, at=now
+        )
         return form.code
-    return (await start_form(call.session, actor, form.new_code.strip(), made.name, made, at=now)).code
+    return (await start_form(request.session, actor, form.new_code.strip(), made.name, made, at=now)).code
 
 
 async def _converted(form: SentForm, upload: Upload | None) -> Converted:

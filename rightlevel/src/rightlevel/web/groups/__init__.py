@@ -7,10 +7,10 @@ import msgspec
 from flatwater.paging import PageLimit
 from rightlevel.programme import groups
 from rightlevel.programme.permissions import May
-from rightlevel.web.call import CLASS_BODY, Ask, AtVersion, actor_of
 from rightlevel.web.feature import Deeds, Filters
 from rightlevel.web.groups import checks, pages
 from rightlevel.web.language import N_
+from rightlevel.web.request import CLASS_BODY, AtVersion, Request, actor_of
 
 
 class TeacherChange(msgspec.Struct, frozen=True):
@@ -100,7 +100,7 @@ routes.does(
     groups.accept_groups,
     AtVersion,
     json=("accept_school_groups", "POST /api/v1/groupings/{id}/accept"),
-    html=("accept_groups_here", "/groupings/{id}/accept"),
+    html=("post_accept_groups", "/groupings/{id}/accept"),
     then="/schools/{made.school_id}/groups?subject={made.subject}",
     word=N_("These groups are in use now."),
     says="Puts a proposal into use, in place of the groups of the same grades.",
@@ -108,7 +108,7 @@ routes.does(
 routes.does(
     groups.drop_proposal,
     json=("drop_school_proposal", "DELETE /api/v1/groupings/{id}"),
-    html=("drop_proposal_here", "/groupings/{id}/drop"),
+    html=("post_drop_proposal", "/groupings/{id}/drop"),
     may="change",
     then="/groups",
     word=N_("The proposal is gone."),
@@ -124,7 +124,7 @@ routes.does(
     groups.set_group_teacher,
     TeacherChange,
     json=("set_one_group_teacher", "PATCH /api/v1/groups/{id}"),
-    html=("lead_group_here", "/groups/{id}/teacher"),
+    html=("post_lead_group", "/groups/{id}/teacher"),
     then="/groups/{path.id}",
     says="Gives a group to a teacher; a stale version gets 409 with both.",
 )
@@ -136,7 +136,7 @@ routes.does(
     groups.accept_suggestion,
     Acceptance,
     json=("accept_one_suggestion", "POST /api/v1/group-suggestions/accept"),
-    html=("accept_suggestion_here", "/groups/{id}/suggestion"),
+    html=("post_accept_suggestion", "/groups/{id}/suggestion"),
     form=AcceptanceHere,
     then="/schools/{made.school_id}/groups?subject={made.subject}",
     word=N_("The child is moved."),
@@ -168,16 +168,16 @@ routes.answers(
 
 
 @routes.get("/api/v1/settings/group-split", May("read", "group"))
-async def read_group_split(call: Ask) -> Split:
+async def read_group_split(request: Request) -> Split:
     """The levels that learn together."""
-    return Split(**await groups.read_split(call.session, actor_of(call)))
+    return Split(**await groups.read_split(request.session, actor_of(request)))
 
 
 @routes.put("/api/v1/settings/group-split", May("change", "setting"))
-async def change_group_split(call: Ask, *, body: Split) -> Split:
+async def change_group_split(request: Request, *, body: Split) -> Split:
     """Another split, for groups proposed from now on."""
     split = msgspec.structs.asdict(body)
-    return Split(**await groups.change_split(call.session, actor_of(call), split, call.clock))
+    return Split(**await groups.change_split(request.session, actor_of(request), split, request.clock))
 
 
 for each in (pages.routes, checks.routes):

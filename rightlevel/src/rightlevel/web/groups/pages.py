@@ -25,9 +25,9 @@ from rightlevel.programme.groups import (
 from rightlevel.programme.permissions import Actor, May, Subject
 from rightlevel.programme.schools import list_years, read_grades, read_school
 from rightlevel.programme.teaching import dose_of_groups, dose_of_schools
-from rightlevel.web.call import Ask, ById, actor_of
 from rightlevel.web.feature import Deeds
 from rightlevel.web.language import N_, Language
+from rightlevel.web.request import ById, Request, actor_of
 from rightlevel.web.templating import done, language_of, render
 from rightlevel.web.words import word
 
@@ -72,42 +72,42 @@ def group_name(language: Language, group: GroupRow) -> str:
     return f"{levels}{more} · {group.number}"
 
 
-def _names(call: Ask, groups: list[GroupRow]) -> dict[int, str]:
-    language = language_of(call)
+def _names(request: Request, groups: list[GroupRow]) -> dict[int, str]:
+    language = language_of(request)
     return {group.id: group_name(language, group) for group in groups}
 
 
 @routes.get("/groups", May("read", "group"), page=PageLimit(50))
-async def groups_page(call: Ask, *, query: SubjectWanted, page: PageRequest) -> Html:
+async def groups_page(request: Request, *, query: SubjectWanted, page: PageRequest) -> Html:
     """The groups that one leads, and one's schools with what they taught."""
-    actor = actor_of(call)
-    mine = await groups_led_by(call.session, actor)
+    actor = actor_of(request)
+    mine = await groups_led_by(request.session, actor)
     schools = await dose_of_schools(
-        call.session, actor, query.subject, page, school_year_id=query.school_year_id
+        request.session, actor, query.subject, page, school_year_id=query.school_year_id
     )
     return render(
-        call,
+        request,
         "groups/list.html",
         mine=mine,
-        names=_names(call, mine),
+        names=_names(request, mine),
         page=schools,
         subject=query.subject,
-        years=(await list_years(call.session, actor, PageRequest(20))).items,
+        years=(await list_years(request.session, actor, PageRequest(20))).items,
     )
 
 
 @routes.get("/schools/{id}/groups", May("read", "group"))
-async def school_groups_page(call: Ask, *, path: ById, query: SubjectWanted) -> Html:
+async def school_groups_page(request: Request, *, path: ById, query: SubjectWanted) -> Html:
     """A school's groups in a subject: in use, proposed, and what re-tests suggest."""
-    actor, session, subject = actor_of(call), call.session, query.subject
-    found = await read_groups(session, actor, path.id, subject, call.clock)
+    actor, session, subject = actor_of(request), request.session, query.subject
+    found = await read_groups(session, actor, path.id, subject, request.clock)
     return render(
-        call,
+        request,
         "groups/school.html",
         school=await read_school(session, actor, path.id),
         subject=subject,
         found=found,
-        names=_names(call, found.groups),
+        names=_names(request, found.groups),
         suggested=await suggestions(session, actor, path.id, subject),
         dose={each.group_id: each for each in await dose_of_groups(session, actor, path.id, subject)},
         grades=[(each, str(each)) for each in await read_grades(session)],
@@ -117,33 +117,35 @@ async def school_groups_page(call: Ask, *, path: ById, query: SubjectWanted) -> 
 
 
 @routes.post("/schools/{id}/groups", May("change", "group"))
-async def propose_groups_here(call: Ask, *, path: ById, query: SubjectWanted, form: Proposal) -> Redirect:
+async def post_propose_groups(
+    request: Request, *, path: ById, query: SubjectWanted, form: Proposal
+) -> Redirect:
     """Proposes groups for a school."""
     new = NewGrouping(path.id, query.subject, **msgspec.structs.asdict(form))
-    await propose_groups(call.session, actor_of(call), new, call.clock)
+    await propose_groups(request.session, actor_of(request), new, request.clock)
     to = f"/schools/{path.id}/groups?subject={query.subject}"
-    return done(call, to, N_("Look at the proposal, then put it into use."))
+    return done(request, to, N_("Look at the proposal, then put it into use."))
 
 
 @routes.get("/groupings/{id}/ungrouped", May("read", "group"), page=PageLimit(50))
-async def ungrouped_page(call: Ask, *, path: ById, query: Ungrouping, page: PageRequest) -> Html:
+async def ungrouped_page(request: Request, *, path: ById, query: Ungrouping, page: PageRequest) -> Html:
     """The children of the grades that are in no group: not tested, or come since."""
-    actor, subject = actor_of(call), query.subject
-    children = await list_ungrouped(call.session, actor, path.id, page)
+    actor, subject = actor_of(request), query.subject
+    children = await list_ungrouped(request.session, actor, path.id, page)
     groups: list[GroupRow] = []
     if query.school is not None and actor.scope.covers(query.school, subject=cast("Subject", subject)):
-        found = await read_groups(call.session, actor, query.school, subject, call.clock)
+        found = await read_groups(request.session, actor, query.school, subject, request.clock)
         groups = [each for each in found.groups if each.grouping_id == path.id and each.state == "accepted"]
-    named = list(_names(call, groups).items())
-    return render(call, "groups/ungrouped.html", page=children, groups=named, subject=subject)
+    named = list(_names(request, groups).items())
+    return render(request, "groups/ungrouped.html", page=children, groups=named, subject=subject)
 
 
-async def group_values(call: Ask, group_id: int) -> dict[str, Any]:
+async def group_values(request: Request, group_id: int) -> dict[str, Any]:
     """What the pages of one group show: it, its school, its children, and whom it may be led by or exchange children with."""
-    actor, session, language = actor_of(call), call.session, language_of(call)
+    actor, session, language = actor_of(request), request.session, language_of(request)
     found = await read_group(session, actor, group_id)
     group = found.group
-    school = await read_groups(session, actor, group.school_id, group.subject, call.clock)
+    school = await read_groups(session, actor, group.school_id, group.subject, request.clock)
     others = [each for each in school.groups if each.state == "accepted" and each.id != group_id]
     return {
         "found": found,
@@ -157,21 +159,21 @@ async def group_values(call: Ask, group_id: int) -> dict[str, Any]:
 
 
 @routes.get("/groups/{id}", May("read", "group"))
-async def group_page(call: Ask, *, path: ById) -> Html:
+async def group_page(request: Request, *, path: ById) -> Html:
     """A group: its children with their levels, who leads it."""
-    return render(call, "groups/one.html", **await group_values(call, path.id))
+    return render(request, "groups/one.html", **await group_values(request, path.id))
 
 
 @routes.get("/groups/{id}/print", May("read", "group"))
-async def printed_group_page(call: Ask, *, path: ById) -> Html:
+async def printed_group_page(request: Request, *, path: ById) -> Html:
     """A group on one sheet of paper, with room for a week's attendance."""
-    return render(call, "groups/print.html", **await group_values(call, path.id))
+    return render(request, "groups/print.html", **await group_values(request, path.id))
 
 
 @routes.get("/groups/{id}/text", May("read", "group"), media=("text/plain; charset=utf-8",))
-async def group_text(call: Ask, *, path: ById) -> Html | Raw:
+async def group_text(request: Request, *, path: ById) -> Html | Raw:
     """A group as plain text, to send."""
-    values, language = await group_values(call, path.id), language_of(call)
+    values, language = await group_values(request, path.id), language_of(request)
     group: GroupRow = values["group"]
     lines = [
         values["school"].name_local,
@@ -197,7 +199,7 @@ async def _move(session: Session, actor: Actor, group_id: int, move: Moving, clo
 
 
 routes.sends(
-    "move_child_here",
+    "post_move_child",
     "/groups/{id}/move",
     _move,
     Moving,

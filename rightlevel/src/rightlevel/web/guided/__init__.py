@@ -32,8 +32,8 @@ from rightlevel.programme.results import (
 )
 from rightlevel.programme.schools import read_school
 from rightlevel.programme.tools import TOOL_NUMBERS, Tool, ToolSearch, items_of, list_tools
-from rightlevel.web.call import Ask, actor_of
 from rightlevel.web.language import N_, Language, languages_in
+from rightlevel.web.request import Request, actor_of
 from rightlevel.web.results.entry import Entry, ResultPath, entry_of, refusal_of
 from rightlevel.web.routes import Routes
 from rightlevel.web.templating import done, language_of, render
@@ -95,27 +95,27 @@ class Tools(msgspec.Struct, frozen=True):
 
 
 @routes.get("/api/v1/tools", May("read", "tool"), tags=("results",))
-async def list_test_tools(call: Ask, *, query: ToolSearch) -> Tools:
+async def list_test_tools(request: Request, *, query: ToolSearch) -> Tools:
     """What the guided test shows: the newest version of each tool, of a subject and language if told."""
-    return Tools(await list_tools(call.session, actor_of(call), query))
+    return Tools(await list_tools(request.session, actor_of(request), query))
 
 
 @routes.get("/api/v1/guided-tests/rules", May("enter", "result"), tags=("results",))
-async def read_rules_of_guided_test(call: Ask) -> GuidedRules:
+async def read_rules_of_guided_test(request: Request) -> GuidedRules:
     """The guided test as data, for a device that runs it by itself: what comes first and next, and what passes each task."""
-    return await read_guided_rules(call.session, actor_of(call))
+    return await read_guided_rules(request.session, actor_of(request))
 
 
-async def _test(call: Ask, path: ResultPath, number: int | None, language: str) -> Test:
+async def _test(request: Request, path: ResultPath, number: int | None, language: str) -> Test:
     """*Errors*: NotFound, OutOfScope, Invalid for a tool that there is none of. *Cost*: six statements."""
-    actor = actor_of(call)
-    entry = await entry_of(call, path)
-    tools = await list_tools(call.session, actor, ToolSearch(entry.subject))
-    wanted = [each for each in tools if each.language == (language or language_of(call).code)]
+    actor = actor_of(request)
+    entry = await entry_of(request, path)
+    tools = await list_tools(request.session, actor, ToolSearch(entry.subject))
+    wanted = [each for each in tools if each.language == (language or language_of(request).code)]
     tool = next((each for each in wanted or tools if each.number == (number or 1)), None)
     if tool is None:
         raise Invalid(faults=(Fault("tool", N_("Please choose one of these"), str(number)[:20]),))
-    rules = await read_guided_rules(call.session, actor)
+    rules = await read_guided_rules(request.session, actor)
     return Test(**msgspec.structs.asdict(entry), tool=tool, tools=tools, rules=rules)
 
 
@@ -152,30 +152,30 @@ def _step_done(asked: TestWanted, rules: GuidedRules) -> Step | None:
 
 
 @routes.get("/students/{id}/results/{round_id}/{subject}/test", May("enter", "result"))
-async def guided_test_page(call: Ask, *, path: ResultPath, query: TestWanted) -> Html:
+async def guided_test_page(request: Request, *, path: ResultPath, query: TestWanted) -> Html:
     """The next task of a child's test, or the level it leads to; before anything else whether the child agrees."""
-    test = await _test(call, path, query.tool, query.language)
+    test = await _test(request, path, query.tool, query.language)
     steps = _steps_of(query.steps)
     step = _step_done(query, test.rules)
     steps = [*steps, step] if step is not None else steps
-    standing = await next_in_guided_test(call.session, actor_of(call), test.subject, steps)
-    return render(call, "guided/test.html", **await _values(call, test, query, steps, standing))
+    standing = await next_in_guided_test(request.session, actor_of(request), test.subject, steps)
+    return render(request, "guided/test.html", **await _values(request, test, query, steps, standing))
 
 
 async def _values(
-    call: Ask, test: Test, asked: TestWanted, steps: list[Step], standing: Standing
+    request: Request, test: Test, asked: TestWanted, steps: list[Step], standing: Standing
 ) -> dict[str, Any]:
-    actor = actor_of(call)
+    actor = actor_of(request)
     task = standing.next_task
     chosen = {"tool": test.tool.number, "language": test.tool.language, "assent": asked.assent}
     return {
         "test": test,
         "student": test.student,
-        "school": await read_school(call.session, actor, test.student.school_id),
+        "school": await read_school(request.session, actor, test.student.school_id),
         "scale": SCALES[test.subject],
         "may_enter": not test.is_held,
-        "tool_numbers": [(each, language_of(call).number(each)) for each in TOOL_NUMBERS],
-        "tool_languages": _languages(call, test.tools),
+        "tool_numbers": [(each, language_of(request).number(each)) for each in TOOL_NUMBERS],
+        "tool_languages": _languages(request, test.tools),
         "chosen": chosen,
         "assent": asked.assent,
         "steps": steps,
@@ -185,15 +185,15 @@ async def _values(
         "tested_level": TESTED[task] if task is not None and task in TESTED else None,
         "items": items_of(test.tool, task, test.rules.thresholds) if task is not None else [],
         "back": _address(test, {**chosen, "steps": _steps_text(steps[:-1])}) if steps else None,
-        "on": day_in_round(call, test.round),
+        "on": day_in_round(request, test.round),
         "grid": _grid_of(test),
         "was": test.was,
-        "script": _encoder.encode(_for_script(call, test, asked, steps)).decode().replace("<", "\\u003c"),
+        "script": _encoder.encode(_for_script(request, test, asked, steps)).decode().replace("<", "\\u003c"),
     }
 
 
-def _languages(call: Ask, tools: list[Tool]) -> list[tuple[str, str]]:
-    known, codes = languages_in(call.app.languages), dict.fromkeys(each.language for each in tools)
+def _languages(request: Request, tools: list[Tool]) -> list[tuple[str, str]]:
+    known, codes = languages_in(request.app.languages), dict.fromkeys(each.language for each in tools)
     return [(code, known[code].name if code in known else code) for code in codes]
 
 
@@ -201,7 +201,7 @@ def _address(test: Test, query: dict[str, Any]) -> str:
     return f"{test.test_address}?{urlencode({name: value for name, value in query.items() if value})}"
 
 
-def _for_script(call: Ask, test: Test, asked: TestWanted, steps: list[Step]) -> dict[str, Any]:
+def _for_script(request: Request, test: Test, asked: TestWanted, steps: list[Step]) -> dict[str, Any]:
     """What the page's script runs the test with, from where it stands."""
     return {
         "address": test.test_address,
@@ -211,9 +211,9 @@ def _for_script(call: Ask, test: Test, asked: TestWanted, steps: list[Step]) -> 
         "tools": test.tools,
         "tool": test.tool.number,
         "language": test.tool.language,
-        "languages": dict(_languages(call, test.tools)),
+        "languages": dict(_languages(request, test.tools)),
         "rules": test.rules,
-        "words": guided_words(language_of(call)),
+        "words": guided_words(language_of(request)),
         "levels": [[each.rank, each.code] for each in SCALES[test.subject]],
     }
 
@@ -255,9 +255,9 @@ def guided_words(language: Language) -> dict[str, Any]:
 
 
 @routes.post("/students/{id}/results/{round_id}/{subject}/test", May("enter", "result"))
-async def save_guided_test(call: Ask, *, path: ResultPath, form: LevelForm) -> Redirect:
+async def save_guided_test(request: Request, *, path: ResultPath, form: LevelForm) -> Redirect:
     """Saves the level that the steps lead to, and goes on to the next child of the class that was not tested yet."""
-    test = await _test(call, path, form.tool, form.language)
+    test = await _test(request, path, form.tool, form.language)
     is_refused = form.assent == "no"
     write = ResultWrite(
         form.write_id or time_ordered_id(),
@@ -275,14 +275,14 @@ async def save_guided_test(call: Ask, *, path: ResultPath, form: LevelForm) -> R
         tool_id=None if is_refused else form.tool_id,
         rules_version=None if is_refused else form.rules,
     )
-    (answer,) = await enter_results(call.session, actor_of(call), [write], call.clock)
+    (answer,) = await enter_results(request.session, actor_of(request), [write], request.clock)
     if not answer.is_saved:
         raise refusal_of(answer)
-    return done(call, await _next_address(call, test), _told(call, test, form, answer))
+    return done(request, await _next_address(request, test), _told(request, test, form, answer))
 
 
-def _told(call: Ask, test: Test, form: LevelForm, answer: ResultAnswer) -> str:
-    _ = language_of(call).gettext
+def _told(request: Request, test: Test, form: LevelForm, answer: ResultAnswer) -> str:
+    _ = language_of(request).gettext
     if form.assent == "no":
         return _("Saved: {name} did not want to be tested.", name=test.student.name)
     level = _(word("level", form.level))
@@ -296,12 +296,12 @@ def _grid_of(test: Test) -> str:
     return grid_address(test.student.school_id, test.round.id, test.subject, group_of(test.student))
 
 
-async def _next_address(call: Ask, test: Test) -> str:
+async def _next_address(request: Request, test: Test) -> str:
     """The test of the next child of the class without a result; the class grid when there is none. *Cost*: one statement."""
     student = test.student
     sheet = await class_sheet(
-        call.session,
-        actor_of(call),
+        request.session,
+        actor_of(request),
         CLASS_ROWS,
         school_id=student.school_id,
         round_id=test.round.id,

@@ -18,11 +18,11 @@ from rightlevel.programme.results import TestingStatus, sum_of
 from rightlevel.programme.rounds import Round
 from rightlevel.programme.schools import SchoolSearch, current_year, list_schools
 from rightlevel.programme.today import Day, Task, TaskKind, read_day, tasks_of
-from rightlevel.web.call import Ask, actor_of
 from rightlevel.web.feature import Deeds
 from rightlevel.web.figures.pages import FiguresWanted, figures_values
 from rightlevel.web.home.held_form import look_for_held
 from rightlevel.web.language import Language
+from rightlevel.web.request import Request, actor_of
 from rightlevel.web.routes import Routes
 from rightlevel.web.templating import language_of, render
 from rightlevel.web.words import word
@@ -123,30 +123,30 @@ def _line(language: Language, task: Task) -> ToDo:
 
 
 @routes.get("/", May("manage", "self"), page=SCHOOLS)
-async def home_page(call: Ask, *, page: PageRequest) -> Html:
+async def home_page(request: Request, *, page: PageRequest) -> Html:
     """The start page of whoever is signed in: what to do today and soon, then their classes or the open round; for viewers the figures."""
-    actor, language = actor_of(call), language_of(call)
-    await look_for_held(call)
+    actor, language = actor_of(request), language_of(request)
+    await look_for_held(request)
     if actor.role == "viewer":
-        values = await figures_values(call, FiguresWanted(), PageRequest(50))
+        values = await figures_values(request, FiguresWanted(), PageRequest(50))
         values["page"] = Page[Any]([])  # what lies further down is found under Figures
-        return render(call, "figures/page.html", **values)
-    day = await read_day(call.session, actor, call.clock)
+        return render(request, "figures/page.html", **values)
+    day = await read_day(request.session, actor, request.clock)
     lists = {
         "now": [_line(language, each) for each in day.tasks.now],
         "soon": [_line(language, each) for each in day.tasks.soon],
     }
     if actor.scope.is_everything:
-        lists["now"] = [*await _first(call, day.round), *lists["now"]]
-        return render(call, "home/lead.html", **lists, **await _lead(call, day.round))
-    return render(call, "home/work.html", **lists, **await _work(call, day, page))
+        lists["now"] = [*await _first(request, day.round), *lists["now"]]
+        return render(request, "home/lead.html", **lists, **await _lead(request, day.round))
+    return render(request, "home/work.html", **lists, **await _work(request, day, page))
 
 
-async def _work(call: Ask, day: Day, page: PageRequest) -> dict[str, Any]:
+async def _work(request: Request, day: Day, page: PageRequest) -> dict[str, Any]:
     """The schools of field staff with how far testing is, those with children to test first. *Cost*: one statement, seldom two."""
     round_ = day.round
-    schools = await list_schools(call.session, actor_of(call), page)
-    work = await work_of_schools(call, [each.id for each in schools.items], round_, day) if round_ else {}
+    schools = await list_schools(request.session, actor_of(request), page)
+    work = await work_of_schools(request, [each.id for each in schools.items], round_, day) if round_ else {}
     rows = [(each, sorted(work.get(each.id, []), key=_is_done)) for each in schools.items]
     rows.sort(key=lambda row: all(map(_is_done, row[1])))
     return {
@@ -170,48 +170,48 @@ def _is_done(work: Work) -> bool:
     return work.status.to_do == 0
 
 
-async def _lead(call: Ask, round_: Round | None) -> dict[str, Any]:
+async def _lead(request: Request, round_: Round | None) -> dict[str, Any]:
     """The open round with its coverage."""
     return {
         "round": round_ if round_ and round_.state == "open" else None,
-        "coverage": await _coverage(call, round_),
+        "coverage": await _coverage(request, round_),
     }
 
 
-async def _coverage(call: Ask, round_: Round | None) -> list[Work]:
+async def _coverage(request: Request, round_: Round | None) -> list[Work]:
     if round_ is None:
         return []
     covered: list[Work] = []
     for subject in SUBJECTS:
-        figures = await read_figures(call.session, actor_of(call), FigureQuery(round_.id, subject))
+        figures = await read_figures(request.session, actor_of(request), FigureQuery(round_.id, subject))
         url = f"/figures?round={round_.id}&subject={subject}"
         if figures.status is not None:
             covered.append(Work("", subject, figures.status, url))
     return covered
 
 
-async def _first(call: Ask, round_: Round | None) -> list[ToDo]:
+async def _first(request: Request, round_: Round | None) -> list[ToDo]:
     """What has to be done before anything else can be, and what keeps the platform safe."""
-    _ = language_of(call).gettext
+    _ = language_of(request).gettext
     todo: list[ToDo] = []
-    if await current_year(call.session) is None:
+    if await current_year(request.session) is None:
         todo.append(ToDo(_("There is no current school year. Add one."), "/years/new", "year"))
     real = SchoolSearch(is_practice=False)
-    if not (await list_schools(call.session, actor_of(call), PageRequest(1), real)).items:
+    if not (await list_schools(request.session, actor_of(request), PageRequest(1), real)).items:
         todo.append(ToDo(_("There are no schools yet. Import them, or add one."), "/imports", "import"))
     if round_ is None:
         todo.append(ToDo(_("There is no round yet. Plan one."), "/rounds/new", "round"))
-    elif round_.state == "planned" and round_.starts_on <= today(call.clock):
+    elif round_.state == "planned" and round_.starts_on <= today(request.clock):
         text = _("A planned round should have begun. Open it.")
         todo.append(ToDo(text, f"/rounds/{round_.id}", "round"))
-    elif round_.state == "open" and round_.ends_on < today(call.clock):
+    elif round_.state == "open" and round_.ends_on < today(request.clock):
         text = _("The round is past its last day and still open. Close it.")
         todo.append(ToDo(text, f"/rounds/{round_.id}", "round"))
-    if may(actor_of(call), "read", "metric"):
-        backup = await newest_backup(call.session)
+    if may(actor_of(request), "read", "metric"):
+        backup = await newest_backup(request.session)
         if backup is None:
             todo.append(ToDo(_("There is no backup yet. Make one."), "/operations", "warn"))
-        elif backup.made_at < call.clock.now() - BACKUP_IS_OLD:
+        elif backup.made_at < request.clock.now() - BACKUP_IS_OLD:
             text = _("The last backup is older than two days. Make one.")
             todo.append(ToDo(text, "/operations", "warn"))
     return todo

@@ -20,9 +20,9 @@ from rightlevel.programme.exchange import (
 )
 from rightlevel.programme.permissions import May
 from rightlevel.web.authority import keeping
-from rightlevel.web.call import IMPORTS, Ask, ByUuid, actor_of
 from rightlevel.web.feature import Deeds
 from rightlevel.web.importing import said_of, undo_run_of
+from rightlevel.web.request import IMPORTS, ByUuid, Request, actor_of
 
 routes = Deeds("imports", "import", deeds={"read": "run"})
 
@@ -54,12 +54,12 @@ class ImportForm(msgspec.Struct, frozen=True):
     statuses={202: "The file waits for its turn; the run is at the address in `location`."},
     priority="first",
 )
-async def send_import(call: Ask, *, form: ImportForm, upload: Upload | None) -> Accepted[ImportRun]:
+async def send_import(request: Request, *, form: ImportForm, upload: Upload | None) -> Accepted[ImportRun]:
     """Takes a CSV or XLSX file and imports it when its turn comes; 202 with the run to watch."""
     if upload is None:
         raise Invalid(faults=(Fault("file", "A file is needed"),))
     source = form.source.strip()
-    mapping, said = await said_of(call.database, actor_of(call), form.kind, form.mapping, source)
+    mapping, said = await said_of(request.database, actor_of(request), form.kind, form.mapping, source)
     new = NewRun(
         form.kind,
         upload.filename[:200],
@@ -69,19 +69,19 @@ async def send_import(call: Ask, *, form: ImportForm, upload: Upload | None) -> 
         mapping=said,
         source=source,
     )
-    request = ImportRequest(new, upload.path, mapping, actor_of(call))
-    return _accepted(await call.app.imports.submit(request, keeping(call, _accepted)))
+    asked = ImportRequest(new, upload.path, mapping, actor_of(request))
+    return _accepted(await request.app.imports.submit(asked, keeping(request, _accepted)))
 
 
 @routes.post(
     "/api/v1/imports/{id}/undo", May("undo", "import"), rate=IMPORTS, work="none", deadline_s=SUBMIT_S
 )
-async def undo_import(call: Ask, *, path: ByUuid) -> Accepted[ImportRun]:
+async def undo_import(request: Request, *, path: ByUuid) -> Accepted[ImportRun]:
     """Undoes an import when its turn comes: what it added is removed, what it changed is put back; 202 with the run to watch.
 
     Where later work stands on it nothing is undone, and the run's faults name each child or school, and what stands on it.
     """
-    return _accepted(await undo_run_of(call, path.id, _accepted))
+    return _accepted(await undo_run_of(request, path.id, _accepted))
 
 
 def _accepted(run: ImportRun) -> Accepted[ImportRun]:

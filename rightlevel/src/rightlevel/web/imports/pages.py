@@ -31,9 +31,9 @@ from rightlevel.programme.exchange import (
 )
 from rightlevel.programme.permissions import May, may
 from rightlevel.web.authority import keeping
-from rightlevel.web.call import IMPORTS, READ_S, Ask, ByUuid, actor_of
 from rightlevel.web.importing import SaidInFields, left_rows_csv, said_of, undo_run_of, with_fields
 from rightlevel.web.language import N_
+from rightlevel.web.request import IMPORTS, READ_S, ByUuid, Request, actor_of
 from rightlevel.web.routes import Routes
 from rightlevel.web.sent import NoFields
 from rightlevel.web.templating import language_of, render
@@ -102,27 +102,33 @@ class SendAgain(msgspec.Struct, frozen=True):
 
 
 @routes.get("/imports", May("run", "import"), page=RUNS)
-async def imports_page(call: Ask, *, query: SendAgain, page: PageRequest) -> Html:
+async def imports_page(request: Request, *, query: SendAgain, page: PageRequest) -> Html:
     """The form for a file, and earlier imports, newest first."""
-    actor = actor_of(call)
-    runs = await list_runs(call.session, actor, page)
-    form = await _begun(call, query)
-    sources = await list_sources(call.session, actor)
+    actor = actor_of(request)
+    runs = await list_runs(request.session, actor, page)
+    form = await _begun(request, query)
+    sources = await list_sources(request.session, actor)
     return render(
-        call, "imports/list.html", form=form, page=runs, columns=COLUMNS, sources=sources, encodings=ENCODINGS
+        request,
+        "imports/list.html",
+        form=form,
+        page=runs,
+        columns=COLUMNS,
+        sources=sources,
+        encodings=ENCODINGS,
     )
 
 
-async def _begun(call: Ask, query: SendAgain) -> SentImport:
+async def _begun(request: Request, query: SendAgain) -> SentImport:
     """The form filled in with what was said of an earlier file. *Errors*: NotFound."""
-    actor = actor_of(call)
+    actor = actor_of(request)
     kind: Kind | None = next((each for each in KINDS if each == query.kind), None)
     if query.again:
         try:
             run_id = str(UUID(query.again))
         except ValueError:
             raise NotFound from None
-        said = await said_of_file(call.session, actor, run_id)
+        said = await said_of_file(request.session, actor, run_id)
         text = said.mapping
         line = query.line.strip()[:LONGEST_LINE]
         if line:
@@ -132,7 +138,7 @@ async def _begun(call: Ask, query: SendAgain) -> SentImport:
             text = "\n".join([line, *kept])
         return SentImport(said.kind, text, leaves_bad_rows=said.leaves_bad_rows, source=said.source)
     if query.source and kind is not None:
-        text = await mapping_of_source(call.session, actor, kind, query.source)
+        text = await mapping_of_source(request.session, actor, kind, query.source)
         return SentImport(kind, text, source=query.source)
     return SentImport()
 
@@ -146,14 +152,16 @@ async def _begun(call: Ask, query: SendAgain) -> SentImport:
     body_bytes=UPLOAD_BYTES,
     priority="first",
 )
-async def import_here(call: Ask, *, form: SentImport, upload: Upload | None) -> Html | Redirect:
+async def post_import(request: Request, *, form: SentImport, upload: Upload | None) -> Html | Redirect:
     """Takes the file; it is imported when its turn comes."""
-    actor = actor_of(call)
+    actor = actor_of(request)
     kind, file = _checked(form, upload)
     fields = msgspec.convert(form, SaidInFields, from_attributes=True)
     source = form.source.strip()
     try:
-        mapping, said = await said_of(call.database, actor, kind, with_fields(form.mapping, fields), source)
+        mapping, said = await said_of(
+            request.database, actor, kind, with_fields(form.mapping, fields), source
+        )
     except MappingInvalid as error:
         raise _said_here(error) from error
     new = NewRun(
@@ -165,8 +173,8 @@ async def import_here(call: Ask, *, form: SentImport, upload: Upload | None) -> 
         mapping=said,
         source=source,
     )
-    request = ImportRequest(new, file.path, mapping, actor)
-    return _to(await call.app.imports.submit(request, keeping(call, _to)))
+    asked = ImportRequest(new, file.path, mapping, actor)
+    return _to(await request.app.imports.submit(asked, keeping(request, _to)))
 
 
 def _to(run: ImportRun) -> Redirect:
@@ -184,33 +192,35 @@ def _checked(form: SentImport, upload: Upload | None) -> tuple[Kind, Upload]:
 
 
 @routes.get("/imports/{id}", May("run", "import"), page=FAULTS)
-async def import_page(call: Ask, *, path: ByUuid, page: PageRequest) -> Html:
+async def import_page(request: Request, *, path: ByUuid, page: PageRequest) -> Html:
     """One import: how far it is, how it ended, and what is wrong in the file."""
-    run = await read_run(call.session, actor_of(call), path.id)
-    faults = await list_faults(call.session, actor_of(call), path.id, page)
-    may_undo = may(actor_of(call), "undo", "import") and await is_undoable(call.session, path.id, call.clock)
+    run = await read_run(request.session, actor_of(request), path.id)
+    faults = await list_faults(request.session, actor_of(request), path.id, page)
+    may_undo = may(actor_of(request), "undo", "import") and await is_undoable(
+        request.session, path.id, request.clock
+    )
     return render(
-        call, "imports/one.html", **_run(call, run), page=faults, is_fragment=False, may_undo=may_undo
+        request, "imports/one.html", **_run(request, run), page=faults, is_fragment=False, may_undo=may_undo
     )
 
 
 @routes.post("/imports/{id}/undo", May("undo", "import"), rate=IMPORTS, work="none", deadline_s=SUBMIT_S)
-async def undo_import_here(call: Ask, *, path: ByUuid, form: NoFields) -> Redirect:
+async def post_undo_import(request: Request, *, path: ByUuid, form: NoFields) -> Redirect:
     """Undoes an import when its turn comes."""
-    return _to(await undo_run_of(call, path.id, _to))
+    return _to(await undo_run_of(request, path.id, _to))
 
 
 @routes.get("/imports/{id}/progress", May("run", "import"))
-async def import_progress(call: Ask, *, path: ByUuid) -> Html:
+async def import_progress(request: Request, *, path: ByUuid) -> Html:
     """How far an import is: the part of its page that asks for itself every second."""
-    run = await read_run(call.session, actor_of(call), path.id)
-    answer = render(call, "imports/progress.html", **_run(call, run), is_fragment=True)
+    run = await read_run(request.session, actor_of(request), path.id)
+    answer = render(request, "imports/progress.html", **_run(request, run), is_fragment=True)
     # Once it is over, the whole page is asked for, with its faults.
     return answer if run.state in RUNNING else msgspec.structs.replace(answer, headers={"hx-refresh": "true"})
 
 
-def _run(call: Ask, run: ImportRun) -> dict[str, Any]:
-    return {"run": run, "is_running": run.state in RUNNING, "rule": language_of(call).rule}
+def _run(request: Request, run: ImportRun) -> dict[str, Any]:
+    return {"run": run, "is_running": run.state in RUNNING, "rule": language_of(request).rule}
 
 
 @routes.post(
@@ -221,18 +231,18 @@ def _run(call: Ask, run: ImportRun) -> dict[str, Any]:
     deadline_s=READ_S,
     media=("text/csv; charset=utf-8",),
 )
-async def take_left_rows(call: Ask, *, path: ByUuid, form: NoFields) -> Streamed:
+async def take_left_rows(request: Request, *, path: ByUuid, form: NoFields) -> Streamed:
     """The rows that an import left out, as a file to mend and send again."""
-    actor = actor_of(call)
+    actor = actor_of(request)
 
     async def note(session: Session) -> SaidOfFile:
         said = await said_of_file(session, actor, path.id)
         await write_audit(session, actor, "export", "import", path.id)
         return said
 
-    said = await call.database.run(note, deadline_s=READ_S)
+    said = await request.database.run(note, deadline_s=READ_S)
     headers = {"content-disposition": f'attachment; filename="to-mend-{path.id[:8]}.csv"'}
-    rows = left_rows_csv(call.database, actor, path.id, keeps_place="header_row" in said.mapping)
+    rows = left_rows_csv(request.database, actor, path.id, keeps_place="header_row" in said.mapping)
     return Streamed(rows, "text/csv; charset=utf-8", headers)
 
 

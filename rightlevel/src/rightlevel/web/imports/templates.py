@@ -13,9 +13,9 @@ from flatwater.contract import Raw
 from rightlevel.programme.exchange import FIELDS, VALUES, Kind, Terms, read_terms
 from rightlevel.programme.exports import Column, Workbook
 from rightlevel.programme.permissions import May
-from rightlevel.web.call import Ask, actor_of
 from rightlevel.web.exporting import MEDIA
 from rightlevel.web.feature import IN_PAGES
+from rightlevel.web.request import Request, actor_of
 from rightlevel.web.routes import Routes
 
 routes = Routes("pages")
@@ -34,9 +34,9 @@ class TemplateWanted(msgspec.Struct, frozen=True):
 
 
 @routes.get("/imports/template", May("run", "import"), media=(MEDIA["xlsx"],), **IN_PAGES)
-async def import_template(call: Ask, *, query: TemplateWanted) -> Raw:
+async def import_template(request: Request, *, query: TemplateWanted) -> Raw:
     """A workbook with our columns, whose cells offer what they may hold; filled in it is imported as it is."""
-    terms = await read_terms(call.session, actor_of(call), call.clock)
+    terms = await read_terms(request.session, actor_of(request), request.clock)
     headers = {"content-disposition": f'attachment; filename="{query.kind}-{query.language}.xlsx"'}
     return Raw(template_of(query.kind, query.language, terms), MEDIA["xlsx"], headers=headers)
 

@@ -34,9 +34,9 @@ from rightlevel.programme.interventions import (
 )
 from rightlevel.programme.permissions import May
 from rightlevel.programme.students import StudentSearch, list_students, read_student
-from rightlevel.web.call import CLASS_BODY, Ask, ById, actor_of
 from rightlevel.web.feature import IN_PAGES, Feature, Filters
 from rightlevel.web.language import N_
+from rightlevel.web.request import CLASS_BODY, ById, Request, actor_of
 from rightlevel.web.templating import done, language_of, render, render_partly
 
 FOUND = PageRequest(40)
@@ -93,9 +93,9 @@ class ChildSought(msgspec.Struct, frozen=True):
     search: str = ""
 
 
-async def _first_day(call: Ask, thing: Intervention | None, _: Any) -> dict[str, Any]:
+async def _first_day(request: Request, thing: Intervention | None, _: Any) -> dict[str, Any]:
     """A new programme is meant to start today."""
-    return {"starts_on": thing.starts_on if thing else today(call.clock)}
+    return {"starts_on": thing.starts_on if thing else today(request.clock)}
 
 
 routes = Feature(
@@ -120,9 +120,9 @@ routes.deletes(delete_intervention, then="/interventions", word=N_("Deleted."))
 routes.restores(restore_intervention)
 
 
-async def _past(call: Ask, enrolment: Enrolment, _: Any) -> dict[str, Any]:
+async def _past(request: Request, enrolment: Enrolment, _: Any) -> dict[str, Any]:
     """Every later change of an enrolment, and how it may end."""
-    past = await list_enrolment_changes(call.session, actor_of(call), enrolment.id, ALL)
+    past = await list_enrolment_changes(request.session, actor_of(request), enrolment.id, ALL)
     return {"past": past.items, "outcomes": OUTCOMES}
 
 
@@ -148,64 +148,64 @@ enrolments.changes(
 routes.include(enrolments)
 
 
-async def _one(call: Ask, found: Intervention, page: PageRequest, search: str = "") -> dict[str, Any]:
-    actor = actor_of(call)
+async def _one(request: Request, found: Intervention, page: PageRequest, search: str = "") -> dict[str, Any]:
+    actor = actor_of(request)
     children = None
     if search.strip():
         asked = StudentSearch(search=search.strip(), status="active")
-        children = (await list_students(call.session, actor, FOUND, asked)).items
+        children = (await list_students(request.session, actor, FOUND, asked)).items
     return {
         "intervention": found,
         "search": search,
         "children": children,
-        "on": today(call.clock).isoformat(),
-        "page": await list_enrolments(call.session, actor, page, intervention_id=found.id),
+        "on": today(request.clock).isoformat(),
+        "page": await list_enrolments(request.session, actor, page, intervention_id=found.id),
     }
 
 
 @routes.get("/interventions/{id}", May("read", "intervention"), page=PageLimit(50), **IN_PAGES)
-async def intervention_page(call: Ask, *, path: ById, query: ChildSought, page: PageRequest) -> Html:
+async def intervention_page(request: Request, *, path: ById, query: ChildSought, page: PageRequest) -> Html:
     """A programme with the children in it."""
-    found = await read_intervention(call.session, actor_of(call), path.id)
-    return render(call, "interventions/one.html", **await _one(call, found, page, query.search))
+    found = await read_intervention(request.session, actor_of(request), path.id)
+    return render(request, "interventions/one.html", **await _one(request, found, page, query.search))
 
 
 @routes.post("/interventions/{id}/enrol", May("enrol", "intervention"), body_bytes=CLASS_BODY, **IN_PAGES)
-async def enrol_children_here(call: Ask, *, path: ById, form: EnrolForm) -> Html | Redirect:
+async def post_enrol_children(request: Request, *, path: ById, form: EnrolForm) -> Html | Redirect:
     """Enrols the children that were ticked."""
-    found = await read_intervention(call.session, actor_of(call), path.id)
+    found = await read_intervention(request.session, actor_of(request), path.id)
     ids = dict.fromkeys(form.student_id)
     writes = [EnrolmentWrite(time_ordered_id(), each, form.from_on) for each in ids]
-    answers = await enrol_children(call.session, actor_of(call), path.id, writes, call.clock)
+    answers = await enrol_children(request.session, actor_of(request), path.id, writes, request.clock)
     if all(each.code == "invalid" for each in answers):
         # The day is one for all: what is wrong with it is said once, at its field.
         raise Invalid(faults=tuple(answers[0].faults))
     saved = sum(1 for each in answers if each.code == "saved")
-    language = language_of(call)
+    language = language_of(request)
     text = language.ngettext("{n} child is saved.", "{n} children are saved.", saved)
     if saved < len(answers):
-        values = await _one(call, found, FOUND)
-        refused = await _refused(call, writes, answers)
+        values = await _one(request, found, FOUND)
+        refused = await _refused(request, writes, answers)
         text = (
             f"{text} {language.gettext('These could not be saved:')}"
             if saved
             else language.gettext("Nothing is saved.")
         )
-        return render_partly(call, "interventions/one.html", text, refused, **values)
-    return done(call, f"/interventions/{path.id}", text)
+        return render_partly(request, "interventions/one.html", text, refused, **values)
+    return done(request, f"/interventions/{path.id}", text)
 
 
 async def _refused(
-    call: Ask, writes: list[EnrolmentWrite], answers: list[EnrolmentAnswer]
+    request: Request, writes: list[EnrolmentWrite], answers: list[EnrolmentAnswer]
 ) -> list[tuple[str, str]]:
     """Who was not enrolled, by name where they may see that, and why."""
-    language = language_of(call)
+    language = language_of(request)
     refused: list[tuple[str, str]] = []
     for write, answer in zip(writes, answers, strict=True):
         if answer.code == "saved":
             continue
         try:
-            name = (await read_student(call.session, actor_of(call), write.student_id)).name
+            name = (await read_student(request.session, actor_of(request), write.student_id)).name
         except ProgrammeError:
             name = ""
         why = ". ".join(language.rule(each.rule) for each in answer.faults) or language.gettext(

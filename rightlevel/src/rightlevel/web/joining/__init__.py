@@ -24,9 +24,9 @@ from rightlevel.programme.joining import (
 from rightlevel.programme.permissions import May
 from rightlevel.programme.schools import SchoolRow, SchoolSearch, list_schools
 from rightlevel.web.authority import with_secret
-from rightlevel.web.call import JOINS, Ask, ById, Secret, WithReason, actor_of
 from rightlevel.web.feature import IN_PAGES, Deeds
 from rightlevel.web.language import N_
+from rightlevel.web.request import JOINS, ById, Request, Secret, WithReason, actor_of
 from rightlevel.web.routes import HASHING
 from rightlevel.web.sent import require_filled
 from rightlevel.web.templating import done, language_of, refusal, render, render_once
@@ -83,7 +83,7 @@ routes.does(
     decline_request,
     WithReason,
     json=("decline_join_request", "POST /api/v1/join-requests/{id}/decline"),
-    html=("decline_here", "/requests/{id}/decline"),
+    html=("post_decline", "/requests/{id}/decline"),
     then="/requests",
     word=N_("The request is declined."),
     says="Declines a request, with a reason.",
@@ -91,81 +91,83 @@ routes.does(
 
 
 @routes.post("/api/v1/join", Everyone(), rate=JOINS)
-async def send_join_request(call: Ask, *, body: NewJoinRequest) -> None:
+async def send_join_request(request: Request, *, body: NewJoinRequest) -> None:
     """Asks to join as teacher or mentor; a coordinator decides."""
-    language = language_of(call).code
-    await ask_to_join(call.session, body, language=language, address=call.address, clock=call.clock)
+    language = language_of(request).code
+    await ask_to_join(request.session, body, language=language, address=request.address, clock=request.clock)
 
 
 @routes.get("/join", Everyone(), work="none", **IN_PAGES)
-async def join_page(call: Ask) -> Html:
+async def join_page(request: Request) -> Html:
     """The form with which anybody asks to join."""
-    return render(call, "joining/ask.html")
+    return render(request, "joining/ask.html")
 
 
 @routes.post("/join", Everyone(), rate=JOINS, **IN_PAGES)
-async def join_here(call: Ask, *, form: JoinForm) -> Redirect:
+async def post_join(request: Request, *, form: JoinForm) -> Redirect:
     """Keeps a request to join."""
     new = NewJoinRequest(form.name, form.contact, form.role, form.school_wished, form.words)
-    language = language_of(call).code
-    await ask_to_join(call.session, new, language=language, address=call.address, clock=call.clock)
-    return done(call, "/sign-in", N_("Your request is on its way. A coordinator will get in touch with you."))
+    language = language_of(request).code
+    await ask_to_join(request.session, new, language=language, address=request.address, clock=request.clock)
+    return done(
+        request, "/sign-in", N_("Your request is on its way. A coordinator will get in touch with you.")
+    )
 
 
 @routes.get("/code", Everyone(), work="none", **IN_PAGES)
-async def code_page(call: Ask) -> Html:
+async def code_page(request: Request) -> Html:
     """The form for a one-time code and a new password."""
-    return render(call, "joining/code.html", form=CodeForm())
+    return render(request, "joining/code.html", form=CodeForm())
 
 
 @routes.post("/code", Everyone(), **HASHING, **IN_PAGES)
-async def use_code_here(call: Ask, *, form: CodeForm) -> Html | Redirect:
+async def post_use_code(request: Request, *, form: CodeForm) -> Html | Redirect:
     """Sets the password that its owner chose, for a code that works once."""
     try:
         require_filled(form, "username", "code")
         await choose_password_with_code(
-            call.database,
-            call.app.passwords,
-            call.clock,
+            request.database,
+            request.app.passwords,
+            request.clock,
             username=form.username,
             code=form.code,
             new=form.password,
-            address=call.address,
+            address=request.address,
         )
     except (Forbidden, Invalid) as error:
         # A code stays typed where something else is wrong; one that was refused is of no use any more.
         again = CodeForm(username=form.username, code=form.code if isinstance(error, Invalid) else "")
-        return refusal(call, "joining/code.html", error, form=again)
-    return done(call, "/sign-in", N_("Your password is set. Sign in with it now."))
+        return refusal(request, "joining/code.html", error, form=again)
+    return done(request, "/sign-in", N_("Your password is set. Sign in with it now."))
 
 
 @routes.get("/requests", May("read", "join_request"), **IN_PAGES)
-async def requests_page(call: Ask, *, query: StateWanted, page: PageRequest) -> Html:
+async def requests_page(request: Request, *, query: StateWanted, page: PageRequest) -> Html:
     """Requests to join in one state."""
-    requests = await list_requests(call.session, actor_of(call), page, state=query.state)
-    return render(call, "joining/requests.html", requests=requests, query=query)
+    requests = await list_requests(request.session, actor_of(request), page, state=query.state)
+    return render(request, "joining/requests.html", requests=requests, query=query)
 
 
 @routes.get("/requests/{id}", May("read", "join_request"), **IN_PAGES)
-async def request_page(call: Ask, *, path: ById, query: ApprovalForm) -> Html:
+async def request_page(request: Request, *, path: ById, query: ApprovalForm) -> Html:
     """One request, and the account that it could become."""
-    request = await read_request(call.session, actor_of(call), path.id)
+    wish = await read_request(request.session, actor_of(request), path.id)
     form = msgspec.structs.replace(
         query,
-        username=query.username or _username_of(request.name),
-        display_name=query.display_name or request.name,
-        email=query.email or (request.contact if "@" in request.contact else ""),
-        role=query.role or request.role_wished,
-        search=request.school_wished if query.search is None else query.search,
+        username=query.username or _username_of(wish.name),
+        display_name=query.display_name or wish.name,
+        email=query.email or (wish.contact if "@" in wish.contact else ""),
+        role=query.role or wish.role_wished,
+        search=wish.school_wished if query.search is None else query.search,
     )
     schools: list[tuple[int, str]] = []
-    if request.state == "open":
+    if wish.state == "open":
         asked = SchoolSearch(search=(form.search or "").strip() or None)
-        found = await list_schools(call.session, actor_of(call), SCHOOLS_SHOWN, asked)
+        found = await list_schools(request.session, actor_of(request), SCHOOLS_SHOWN, asked)
         schools = [(each.id, f"{each.name_local} · {each.code}") for each in found.items]
         if form.school_id is None:
             form = msgspec.structs.replace(form, school_id=_school_meant(form.search or "", found.items))
-    return render(call, "joining/request.html", request=request, form=form, schools=schools)
+    return render(request, "joining/request.html", request=wish, form=form, schools=schools)
 
 
 def _school_meant(wished: str, found: Sequence[SchoolRow]) -> int | None:
@@ -187,28 +189,30 @@ def _username_of(name: str) -> str:
     return ".".join(re.findall(r"[a-z]+", name.lower()))[:40]
 
 
-async def _approved(call: Ask, request_id: int, approval: Approval, answer: Callable[[CodeMade], R]) -> R:
+async def _approved(
+    request: Request, request_id: int, approval: Approval, answer: Callable[[CodeMade], R]
+) -> R:
     code = generate_code()
     return await with_secret(
-        call,
+        request,
         code,
         lambda session, actor, hashed: approve_request(
-            session, actor, request_id, approval, code=code, code_hash=hashed, clock=call.clock
+            session, actor, request_id, approval, code=code, code_hash=hashed, clock=request.clock
         ),
         answer,
     )
 
 
 @routes.post("/api/v1/join-requests/{id}/approve", DECIDES, **HASHING)
-async def approve_join_request(call: Ask, *, path: ById, body: Approval) -> Created[CodeMade]:
+async def approve_join_request(request: Request, *, path: ById, body: Approval) -> Created[CodeMade]:
     """Makes the account with a one-time code, assigns it and ends the request, all or nothing."""
     return await _approved(
-        call, path.id, body, lambda made: Created(made, f"/api/v1/people/{made.person.id}")
+        request, path.id, body, lambda made: Created(made, f"/api/v1/people/{made.person.id}")
     )
 
 
 @routes.post("/requests/{id}/approve", DECIDES, **HASHING, **IN_PAGES)
-async def approve_here(call: Ask, *, path: ById, form: ApprovalForm) -> Html:
+async def post_approve(request: Request, *, path: ById, form: ApprovalForm) -> Html:
     """Makes the account, assigns it and shows its one-time code this once."""
     require_filled(form, "school_id")
     approval = Approval(
@@ -220,5 +224,8 @@ async def approve_here(call: Ask, *, path: ById, form: ApprovalForm) -> Html:
         email=form.email.strip() or None,
     )
     return await _approved(
-        call, path.id, approval, lambda made: render_once(call, "people/code.html", made=made, is_new=True)
+        request,
+        path.id,
+        approval,
+        lambda made: render_once(request, "people/code.html", made=made, is_new=True),
     )

@@ -27,7 +27,6 @@ from rightlevel.programme.languages import (
     translation_faults,
 )
 from rightlevel.programme.permissions import Actor, May
-from rightlevel.web.call import CLASS_BODY, Ask, actor_of
 from rightlevel.web.feature import IN_PAGES, Deeds
 from rightlevel.web.language import (
     LANGUAGES,
@@ -41,6 +40,7 @@ from rightlevel.web.language import (
     starting_texts,
 )
 from rightlevel.web.languages.catalogue import Entry, catalogue_file, entries_of
+from rightlevel.web.request import CLASS_BODY, Request, actor_of
 from rightlevel.web.templating import done, language_of, local_path, render
 
 ROWS: Final = 20
@@ -125,7 +125,7 @@ routes.does(
     add_known_language,
     NewLanguage,
     json=("add_one_language", "POST /api/v1/languages"),
-    html=("add_language_here", "/languages"),
+    html=("post_add_language", "/languages"),
     then="/languages/{made.code}",
     may="change",
 )
@@ -133,14 +133,14 @@ routes.does(
     change_language,
     LanguageChange,
     json=("change_one_language", "PATCH /api/v1/languages/{language}"),
-    html=("change_language_here", "/languages/{language}"),
+    html=("post_change_language", "/languages/{language}"),
     then="/languages",
     path=ByLanguage,
     says="Offers a language to everybody, or stops.",
 )
 
 
-async def _back_to_list(_call: Ask, given: dict[str, Any]) -> str:
+async def _back_to_list(_call: Request, given: dict[str, Any]) -> str:
     form: TranslationForm = given["form"]
     return local_path(form.next, f"/languages/{given['path'].language}")
 
@@ -149,7 +149,7 @@ routes.does(
     translate_text,
     SentTranslation,
     json=("translate_one_text", "PUT /api/v1/languages/{language}/texts"),
-    html=("translate_text_here", "/languages/{language}/text"),
+    html=("post_translate_text", "/languages/{language}/text"),
     form=TranslationForm,
     then=_back_to_list,
     path=ByLanguage,
@@ -157,12 +157,12 @@ routes.does(
 
 
 @routes.get("/languages", CHANGES, **IN_PAGES)
-async def languages_page(call: Ask) -> Html:
+async def languages_page(request: Request) -> Html:
     """The languages of the programme: which ones pages are offered in, and how much of each is translated."""
-    rows = await list_languages(call.session, actor_of(call))
+    rows = await list_languages(request.session, actor_of(request))
     there = {each.code for each in rows}
     return render(
-        call,
+        request,
         "languages/list.html",
         rows=[(each, language_name(each.code)) for each in rows],
         starting=[(code, language_name(code)) for code in starting_codes() if code not in there],
@@ -171,15 +171,15 @@ async def languages_page(call: Ask) -> Html:
 
 
 @routes.get("/languages/{language}", CHANGES, **IN_PAGES)
-async def language_page(call: Ask, *, path: ByLanguage, query: TextsWanted) -> Html:
+async def language_page(request: Request, *, path: ByLanguage, query: TextsWanted) -> Html:
     """The texts of the program in one language, those that nobody translated first to be found."""
-    language, own = await _known(call, path.language)
+    language, own = await _known(request, path.language)
     machine = starting_texts(path.language)
     entries = entries_of(language, own, machine)
     shown = [each for each in entries if _is_asked(each, query)]
     page = [each for each in shown if each.source.text > query.after][: ROWS + 1]
     return render(
-        call,
+        request,
         "languages/texts.html",
         shown=language,
         query=query,
@@ -207,27 +207,27 @@ def _is_asked(entry: Entry, asked: TextsWanted) -> bool:
     )
 
 
-async def _known(call: Ask, code: str) -> tuple[Language, dict[str, Translation]]:
+async def _known(request: Request, code: str) -> tuple[Language, dict[str, Translation]]:
     """A language of the programme and what was translated into it here. *Errors*: NotFound. *Cost*: two statements."""
-    own = await list_translations(call.session, actor_of(call), code)
+    own = await list_translations(request.session, actor_of(request), code)
     return base_language(code), own
 
 
 @routes.get("/languages/{language}/text", CHANGES, **IN_PAGES)
-async def text_page(call: Ask, *, path: ByLanguage, query: TextWanted) -> Html:
+async def text_page(request: Request, *, path: ByLanguage, query: TextWanted) -> Html:
     """One text: in English, as it is now, and the form that translates it."""
-    language, own = await _known(call, path.language)
+    language, own = await _known(request, path.language)
     _source(path.language, query.text)
     machine = starting_texts(path.language)
     entry = next(each for each in entries_of(language, own, machine) if each.source.text == query.text)
     forms = [*entry.forms, *[""] * entry.source.forms][: entry.source.forms]
-    return render(call, "languages/text.html", shown=language, item=entry, forms=forms, query=query)
+    return render(request, "languages/text.html", shown=language, item=entry, forms=forms, query=query)
 
 
 @routes.get("/languages/{language}/po", CHANGES, media=(PO,), **IN_PAGES)
-async def catalogue_page(call: Ask, *, path: ByLanguage) -> Raw:
+async def catalogue_page(request: Request, *, path: ByLanguage) -> Raw:
     """Every text of the program in one language as a .po file; what a machine made is marked as fuzzy."""
-    language, own = await _known(call, path.language)
+    language, own = await _known(request, path.language)
     machine = starting_texts(path.language)
     content = await asyncio.to_thread(catalogue_file, language, entries_of(language, own, machine))
     headers = {"content-disposition": f'attachment; filename="rightlevel-{path.language}.po"'}
@@ -235,9 +235,9 @@ async def catalogue_page(call: Ask, *, path: ByLanguage) -> Raw:
 
 
 @routes.post("/languages/{language}/po", CHANGES, body_bytes=CLASS_BODY, **IN_PAGES)
-async def import_catalogue_here(call: Ask, *, path: ByLanguage, upload: Upload | None) -> Redirect:
+async def post_import_catalogue(request: Request, *, path: ByLanguage, upload: Upload | None) -> Redirect:
     """Takes a .po file, whole or not at all; texts marked as fuzzy and those without a translation are left as they are."""
-    language, own = await _known(call, path.language)
+    language, own = await _known(request, path.language)
     if upload is None or not upload.size_bytes:
         raise Invalid(faults=(Fault("file", "Please fill this in"),))
     texts = await asyncio.to_thread(_read, path.language, upload.path.read_bytes())
@@ -245,11 +245,11 @@ async def import_catalogue_here(call: Ask, *, path: ByLanguage, upload: Upload |
         raise Invalid(faults=tuple(faults[:MOST_FAULTS]))
     now = {each.source.text: tuple(each.forms) for each in entries_of(language, own, {})}
     others = {text: forms for text, forms in texts.items() if now.get(text) != forms}
-    changed = await translate_many(call.session, actor_of(call), path.language, others) if others else 0
-    text = language_of(call).ngettext(
+    changed = await translate_many(request.session, actor_of(request), path.language, others) if others else 0
+    text = language_of(request).ngettext(
         "{n} text is other than before.", "{n} texts are other than before.", changed
     )
-    return done(call, f"/languages/{path.language}", text)
+    return done(request, f"/languages/{path.language}", text)
 
 
 def _read(code: str, content: bytes) -> dict[str, tuple[str, ...]]:

@@ -29,7 +29,6 @@ from rightlevel.programme.permissions import May, allowed, sees_small_cells
 from rightlevel.programme.rounds import Round, list_rounds
 from rightlevel.programme.schools import list_classes
 from rightlevel.programme.verification.agreement import Interval
-from rightlevel.web.call import Ask, actor_of
 from rightlevel.web.figures.pages import (
     SEXES,
     SOME_ROUNDS,
@@ -42,6 +41,7 @@ from rightlevel.web.figures.pages import (
     where_of,
 )
 from rightlevel.web.groups.pages import group_name
+from rightlevel.web.request import Request, actor_of
 from rightlevel.web.routes import Routes
 from rightlevel.web.templating import language_of, render
 from rightlevel.web.words import word
@@ -130,18 +130,18 @@ def address(query: MovementWanted, **changes: Any) -> str:
 
 
 @routes.get("/movement", May("read", "figure"), page=BELOW)
-async def movement_page(call: Ask, *, query: MovementWanted, page: PageRequest) -> Html:
+async def movement_page(request: Request, *, query: MovementWanted, page: PageRequest) -> Html:
     """How the same children came from one round to a later one."""
-    actor, language = actor_of(call), language_of(call)
-    query, pair = await settled(call, query)
+    actor, language = actor_of(request), language_of(request)
+    query, pair = await settled(request, query)
     nothing: Page[Any] = Page([])
     values: dict[str, Any] = {
         "query": query,
         "rounds": pair,
         "scale": SCALES[query.subject],  # type: ignore[index]
-        "grades": await grade_choices(call),
+        "grades": await grade_choices(request),
         "sexes": [(code, language.gettext(text)) for code, text in SEXES.items()],
-        "chosen": await _choices(call, query),
+        "chosen": await _choices(request, query),
         "address": address,
         "file": address_at("/api/v1/movement/file", query),
         "page": nothing,
@@ -152,86 +152,86 @@ async def movement_page(call: Ask, *, query: MovementWanted, page: PageRequest) 
         "movement": None,
         "fates": FATES,
         "withholds": not sees_small_cells(actor),
-        "printed_on": today(call.clock),
-        **await where_of(call, query, address),
+        "printed_on": today(request.clock),
+        **await where_of(request, query, address),
     }
-    values["round_choices"] = await round_choices(call)
-    values["of_what"] = of_what(call, query, pair, values["where"])
+    values["round_choices"] = await round_choices(request)
+    values["of_what"] = of_what(request, query, pair, values["where"])
     if len(pair) < 2:
-        return render(call, "movement/page.html", **values)
+        return render(request, "movement/page.html", **values)
     asked = _asked(query, pair)
-    values["movement"] = await read_movement(call.session, actor, asked)
+    values["movement"] = await read_movement(request.session, actor, asked)
     is_of_few = query.class_id is not None or query.group_id is not None
     if sees_small_cells(actor) and not is_of_few:
         values["apart"] = [
             *(
                 (language.gettext("Grade {number}", number=each.key), each.movement)
-                for each in await movement_apart(call.session, actor, asked, by="grades")
+                for each in await movement_apart(request.session, actor, asked, by="grades")
             ),
             *(
                 (language.gettext(word("sex", each.key)), each.movement)
-                for each in await movement_apart(call.session, actor, asked, by="sexes")
+                for each in await movement_apart(request.session, actor, asked, by="sexes")
             ),
         ]
     if query.school is None:
-        found = await movement_below(call.session, actor, asked, page)
+        found = await movement_below(request.session, actor, asked, page)
         values |= {"page": found, "below": [(_below_at(query, each), each) for each in found.items]}
     elif allowed(actor.role, "read", "student"):
         behind = msgspec.convert(
             msgspec.structs.asdict(asked) | {"fate": query.fate if query.fate in FATES else None},
             MovedChildrenQuery,
         )
-        children = await moved_children(call.session, actor, behind, page)
+        children = await moved_children(request.session, actor, behind, page)
         values |= {"page": children, "children": children.items}
-        values["doses"] = await dose_of_moved(call.session, actor, asked)
-    return render(call, "movement/page.html", **values)
+        values["doses"] = await dose_of_moved(request.session, actor, asked)
+    return render(request, "movement/page.html", **values)
 
 
 @routes.get("/api/v1/movement/file", May("read", "figure"), media=(CSV,), tags=("figures",))
-async def movement_file(call: Ask, *, query: MovementWanted) -> Raw:
+async def movement_file(request: Request, *, query: MovementWanted) -> Raw:
     """The movement of the choice and of each place and school below it, a line each, with n and 95 % intervals."""
-    actor = actor_of(call)
-    query, pair = await settled(call, query)
+    actor = actor_of(request)
+    query, pair = await settled(request, query)
     lines = [csv_line(COLUMNS)]
     if len(pair) == 2:
         asked = _asked(query, pair)
-        where = (await where_of(call, query, address))["where"]
+        where = (await where_of(request, query, address))["where"]
         own = ["school" if query.school else "place", "", where]
-        lines.append(_csv(own, await read_movement(call.session, actor, asked), query, pair))
+        lines.append(_csv(own, await read_movement(request.session, actor, asked), query, pair))
         if query.school is None:
-            for each in (await movement_below(call.session, actor, asked, MANY)).items:
+            for each in (await movement_below(request.session, actor, asked, MANY)).items:
                 named = ["school" if each.is_school else "place", each.code, each.name_local]
                 lines.append(_csv(named, each.movement, query, pair))
-    headers = {"content-disposition": f'attachment; filename="same-children-{today(call.clock)}.csv"'}
+    headers = {"content-disposition": f'attachment; filename="same-children-{today(request.clock)}.csv"'}
     return Raw(b"\xef\xbb\xbf" + b"".join(lines), CSV, headers=headers)
 
 
 @routes.get("/standing-still", May("read", "student"), page=BELOW)
-async def still_page(call: Ask, *, query: StillWanted, page: PageRequest) -> Html:
+async def still_page(request: Request, *, query: StillWanted, page: PageRequest) -> Html:
     """The children of a school who have not risen for so many weeks."""
-    actor = actor_of(call)
-    subject = query.subject if query.subject in SUBJECTS else await first_subject(call, query.school)
-    found = await still_children(call.session, actor, StillQuery(query.school, subject, query.weeks), page)
-    where = await where_of(call, MovementWanted(school=query.school, subject=subject), address)
+    actor = actor_of(request)
+    subject = query.subject if query.subject in SUBJECTS else await first_subject(request, query.school)
+    found = await still_children(request.session, actor, StillQuery(query.school, subject, query.weeks), page)
+    where = await where_of(request, MovementWanted(school=query.school, subject=subject), address)
     return render(
-        call,
+        request,
         "movement/still.html",
         query=query,
         subject=subject,
         page=found,
         children=found.items,
         ranks={level.code: level.rank for level in SCALES[subject]},  # type: ignore[index]
-        printed_on=today(call.clock),
+        printed_on=today(request.clock),
         **where,
     )
 
 
-async def settled(call: Ask, query: WantedT) -> tuple[WantedT, list[Round]]:
+async def settled(request: Request, query: WantedT) -> tuple[WantedT, list[Round]]:
     """The query with a subject, a place and two rounds in order: those asked for, else the newest year's first and
     newest, else the two that began last."""
-    actor = actor_of(call)
-    subject = query.subject if query.subject in SUBJECTS else await first_subject(call, query.school)
-    known = (await list_rounds(call.session, actor, SOME_ROUNDS)).items
+    actor = actor_of(request)
+    subject = query.subject if query.subject in SUBJECTS else await first_subject(request, query.school)
+    known = (await list_rounds(request.session, actor, SOME_ROUNDS)).items
     begun = [each for each in known if each.state != "planned"]
     wanted = [each for each in known if each.id in (query.earlier, query.later)]
     of_year = [each for each in begun if each.school_year_id == begun[0].school_year_id]
@@ -241,7 +241,7 @@ async def settled(call: Ask, query: WantedT) -> tuple[WantedT, list[Round]]:
     settled = msgspec.structs.replace(
         query,
         subject=subject,
-        place=await only_country(call, query),
+        place=await only_country(request, query),
         boundaries=boundaries,
         earlier=pair[0].id if len(pair) == 2 else None,
         later=pair[1].id if len(pair) == 2 else None,
@@ -264,13 +264,13 @@ def _asked(query: MovementWanted, pair: list[Round]) -> MovementQuery:
     )
 
 
-async def _choices(call: Ask, query: MovementWanted) -> list[tuple[str, str]]:
+async def _choices(request: Request, query: MovementWanted) -> list[tuple[str, str]]:
     """The classes and groups of a school, for whoever may see its children."""
-    actor, language = actor_of(call), language_of(call)
+    actor, language = actor_of(request), language_of(request)
     if query.school is None or not allowed(actor.role, "read", "student"):
         return []
-    classes = await list_classes(call.session, actor, MANY, school_id=query.school)
-    groups = await groups_in_use(call.session, actor, [query.school])
+    classes = await list_classes(request.session, actor, MANY, school_id=query.school)
+    groups = await groups_in_use(request.session, actor, [query.school])
     return [
         *(
             (f"class-{each.id}", f"{language.gettext('Grade {number}', number=each.grade)} {each.section}")

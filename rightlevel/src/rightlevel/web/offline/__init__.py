@@ -26,9 +26,9 @@ from rightlevel.programme.packs import Pack, read_pack
 from rightlevel.programme.permissions import May
 from rightlevel.programme.results.model import REFUSALS
 from rightlevel.programme.verification.model import REFUSALS as RETEST_REFUSALS
-from rightlevel.web.call import Ask, actor_of
 from rightlevel.web.guided import guided_words
 from rightlevel.web.language import BUDDHIST_YEARS, IN_BUDDHIST_ERA, Language, languages_in
+from rightlevel.web.request import Request, actor_of
 from rightlevel.web.routes import Routes
 from rightlevel.web.templating import impersonal, language_of, static_address
 from rightlevel.web.words import word
@@ -88,37 +88,37 @@ class ShellPath(msgspec.Struct, frozen=True):
 
 
 @routes.get("/api/v1/pack", May("enter", "result"), deadline_s=PACK_S, work="snapshot")
-async def read_my_pack(call: Ask, *, query: PackWanted) -> Pack:
+async def read_my_pack(request: Request, *, query: PackWanted) -> Pack:
     """What the caller's phone may hold of their own work, to go on without a network; bounded, and what is left out is named."""
-    return await read_pack(call.session, actor_of(call), call.clock, query.school_id)
+    return await read_pack(request.session, actor_of(request), request.clock, query.school_id)
 
 
 @routes.get("/api/v1/me/connection", May("manage", "self"))
-async def read_my_connection(call: Ask) -> Connection:
+async def read_my_connection(request: Request) -> Connection:
     """Who is signed in on this browser, and what a page kept on a phone needs to send what was entered meanwhile."""
-    actor = actor_of(call)
-    return Connection(actor.person_id, actor.display_name, actor.csrf_token, call.clock.now())
+    actor = actor_of(request)
+    return Connection(actor.person_id, actor.display_name, actor.csrf_token, request.clock.now())
 
 
 @routes.get("/phone", Everyone(), work="none", tags=("pages",))
-async def phone_page(call: Ask) -> Redirect:
+async def phone_page(request: Request) -> Redirect:
     """Leads to the page for work without a network in the reader's language."""
-    return Redirect(f"/phone/{language_of(call).code}")
+    return Redirect(f"/phone/{language_of(request).code}")
 
 
 @routes.get("/phone/{language}", Everyone(), work="none", tags=("pages",))
-async def phone_shell(call: Ask, *, path: ShellPath) -> Html:
+async def phone_shell(request: Request, *, path: ShellPath) -> Html:
     """The page for work without a network: the same for everybody, for it is kept on the phone; what is somebody's comes after."""
-    languages = languages_in(call.app.languages)
+    languages = languages_in(request.app.languages)
     if path.language not in languages:
         raise NotFound
     return Html(_shell(languages[path.language], tuple(languages.values())))
 
 
 @routes.get("/worker.js", Everyone(), work="none", tags=("pages",), media=("text/javascript",))
-async def worker_script(call: Ask) -> Raw:
+async def worker_script(request: Request) -> Raw:
     """The script that keeps the page on the phone, with the list of what it keeps."""
-    languages = tuple(languages_in(call.app.languages).values())
+    languages = tuple(languages_in(request.app.languages).values())
     kept = {
         "version": shell_version(languages),
         "pages": {each.code: f"/phone/{each.code}" for each in languages},
@@ -193,7 +193,7 @@ def phone_words(language: Language, languages: Sequence[Language]) -> dict[str, 
         "pin_again": _("The PIN once more"),
         "pin_short": _("A PIN needs at least 6 characters."),
         "pin_differs": _("The two are not the same."),
-        "keep_here": _("Keep my work on this phone"),
+        "post_keep": _("Keep my work on this phone"),
         "sign_in_first": _("Sign in first; then your work can be kept on this phone."),
         "sign_in": _("Sign in"),
         "sign_in_to_send": _("Sign in again to send. What you entered is kept on this phone."),
@@ -317,7 +317,7 @@ def visit_words(language: Language) -> dict[str, Any]:
             "The form of this visit is not on this phone. Fetch your work again with a network."
         ),
         "visit_differs": _("This visit was changed elsewhere too. Look at both and choose."),
-        "finished_here": _(
+        "post_finished": _(
             "The visit is finished. It is kept on this phone and sent when there is a network."
         ),
         "finished_there": _("The visit is finished and on the server."),

@@ -11,7 +11,7 @@ from flatwater.rate_limit import RateClass
 from flatwater.rate_limit_postgres import Swept
 from rightlevel.programme.errors import NotFound
 from rightlevel.web.application import bearer_of
-from rightlevel.web.call import SMALL_BODY, Ask
+from rightlevel.web.request import SMALL_BODY, Request
 from rightlevel.web.routes import Routes
 
 routes = Routes("service")
@@ -34,17 +34,17 @@ class WrongSecret(NotSignedIn):
     deadline_s=CRON_S,
     body_bytes=SMALL_BODY,
 )
-async def clean_up_rate_limits(call: Ask) -> Swept:
+async def clean_up_rate_limits(request: Request) -> Swept:
     """Sweeps the rate limits at once, for who shows the cron secret (RIGHTLEVEL_CRON_SECRET) in `x-cron-secret` or as a bearer token.
 
     Where no secret is set there is no such address.
     """
-    secret = call.app.settings.cron_secret
+    secret = request.app.settings.cron_secret
     if not secret:
         raise NotFound
-    if not is_same_secret(call.headers.get("x-cron-secret") or bearer_of(call) or "", secret):
+    if not is_same_secret(request.headers.get("x-cron-secret") or bearer_of(request) or "", secret):
         raise WrongSecret
-    return await call.app.clean_up.run_now()
+    return await request.app.clean_up.run_now()
 
 
 def is_same_secret(given: str, secret: str) -> bool:

@@ -22,8 +22,8 @@ from rightlevel.programme.audit import write_audit
 from rightlevel.programme.exchange import list_runs
 from rightlevel.programme.permissions import May
 from rightlevel.web.authority import actor_again
-from rightlevel.web.call import READ_S, Ask, actor_of
 from rightlevel.web.language import N_
+from rightlevel.web.request import READ_S, Request, actor_of
 from rightlevel.web.routes import Routes
 from rightlevel.web.sent import NoFields
 from rightlevel.web.templating import done, language_of, render
@@ -55,9 +55,9 @@ class CureForm(msgspec.Struct, frozen=True):
     sql: str = ""
 
 
-def parts_of(call: Ask) -> Parts:
+def parts_of(request: Request) -> Parts:
     """What the view is gathered from."""
-    app = call.app
+    app = request.app
     return Parts(
         database=app.database,
         server=app.server,
@@ -72,26 +72,26 @@ def parts_of(call: Ask) -> Parts:
     )
 
 
-async def _view(call: Ask) -> OperatorView:
-    async with call.database.operations(deadline_s=READ_S) as session:
+async def _view(request: Request) -> OperatorView:
+    async with request.database.operations(deadline_s=READ_S) as session:
         sessions = await sessions_of_the_database(session)
         backup = await newest_backup(session)
-    return await gather(parts_of(call), sessions, backup)
+    return await gather(parts_of(request), sessions, backup)
 
 
 @routes.get("/operations", May("read", "metric"), work="none", deadline_s=PAGE_S, page=PageLimit(5, 20))
-async def operations_page(call: Ask, *, query: Since, page: PageRequest) -> Html:
+async def operations_page(request: Request, *, query: Since, page: PageRequest) -> Html:
     """How the platform is, as it is now; kept up to date where the browser can."""
     days = query.days if query.days in DAYS else 1
-    now = call.clock.now()
-    async with call.database.read(deadline_s=READ_S, route="operations_page") as session:
+    now = request.clock.now()
+    async with request.database.read(deadline_s=READ_S, route="operations_page") as session:
         points = await readings_since(session, now - timedelta(days=days), now)
-        jobs = await list_runs(session, actor_of(call), page)
-    examined = await call.app.desk.examine()
+        jobs = await list_runs(session, actor_of(request), page)
+    examined = await request.app.desk.examine()
     return render(
-        call,
+        request,
         "operations/page.html",
-        view=await _view(call),
+        view=await _view(request),
         days=days,
         all_days=DAYS,
         examined=examined,
@@ -105,23 +105,23 @@ async def operations_page(call: Ask, *, query: Since, page: PageRequest) -> Html
 @routes.get(
     "/operations/live", May("read", "metric"), work="none", tags=("service",), media=("text/event-stream",)
 )
-async def operations_live(call: Ask) -> Streamed:
+async def operations_live(request: Request) -> Streamed:
     """The live part of the page, again every two seconds, as server-sent events."""
     if _streams[0] >= MAX_STREAMS:
         raise Overloaded
     return Streamed(
-        _events(call), "text/event-stream", {"cache-control": "no-store", "x-accel-buffering": "no"}
+        _events(request), "text/event-stream", {"cache-control": "no-store", "x-accel-buffering": "no"}
     )
 
 
-async def _events(call: Ask) -> AsyncIterator[bytes]:
+async def _events(request: Request) -> AsyncIterator[bytes]:
     _streams[0] += 1
     loop = asyncio.get_running_loop()
     until = loop.time() + STREAM_S
     try:
         yield b"retry: 2000\n\n"
-        while loop.time() < until and await _may_still_look(call):
-            text = render(call, "operations/live.html", view=await _view(call)).text
+        while loop.time() < until and await _may_still_look(request):
+            text = render(request, "operations/live.html", view=await _view(request)).text
             lines = "".join(f"data: {line}\n" for line in text.splitlines() if line.strip())
             yield f"event: live\n{lines}\n".encode()
             await asyncio.sleep(EVERY_S)
@@ -129,37 +129,37 @@ async def _events(call: Ask) -> AsyncIterator[bytes]:
         _streams[0] -= 1
 
 
-async def _may_still_look(call: Ask) -> bool:
+async def _may_still_look(request: Request) -> bool:
     """Whether whoever opened the stream is still signed in and may look: read each time, so that it ends with their session."""
     try:
-        async with call.database.read(deadline_s=READ_S) as session:
-            await actor_again(call, session)
+        async with request.database.read(deadline_s=READ_S) as session:
+            await actor_again(request, session)
     except (NotSignedIn, NotAllowed):
         return False
     return True
 
 
 @routes.post("/operations/cure", May("change", "setting"), work="none", deadline_s=CURE_S)
-async def cure_here(call: Ask, *, form: CureForm) -> Redirect:
+async def post_cure(request: Request, *, form: CureForm) -> Redirect:
     """Applies one safe cure of the doctor's, if what it cures is still there; written down with what came of it."""
-    actor = actor_of(call)
-    deed = await call.app.desk.cure(form.key, form.sql)
+    actor = actor_of(request)
+    deed = await request.app.desk.cure(form.key, form.sql)
 
     async def write(session: Session) -> None:
         after = {"finding": form.key, "cure": form.sql[:500], "said": deed.said}
         await write_audit(session, actor, "cure", "database", form.key[:60], after=after)
 
-    await call.database.run(write, deadline_s=READ_S)
-    gettext = language_of(call).gettext
+    await request.database.run(write, deadline_s=READ_S)
+    gettext = language_of(request).gettext
     text = gettext(N_("Done: {said}")) if deed.done else gettext(N_("Not done: {said}"))
-    return done(call, "/operations#doctor", text.format(said=deed.said))
+    return done(request, "/operations#doctor", text.format(said=deed.said))
 
 
 @routes.post("/operations/look", May("read", "metric"), work="none", deadline_s=CURE_S)
-async def look_again(call: Ask, *, form: NoFields) -> Redirect:
+async def look_again(request: Request, *, form: NoFields) -> Redirect:
     """Has the doctor look again, now."""
-    await call.app.desk.examine(afresh=True)
-    return done(call, "/operations#doctor")
+    await request.app.desk.examine(afresh=True)
+    return done(request, "/operations#doctor")
 
 
 WIDTH, HEIGHT = 300, 60

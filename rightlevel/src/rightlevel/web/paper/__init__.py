@@ -16,8 +16,8 @@ from rightlevel.programme.permissions import May
 from rightlevel.programme.results import RoundResult, results_of_children
 from rightlevel.programme.rounds import list_rounds
 from rightlevel.programme.visits import blank_visit
-from rightlevel.web.call import Ask, ById, actor_of
 from rightlevel.web.qr import origin_of, qr_svg
+from rightlevel.web.request import ById, Request, actor_of
 from rightlevel.web.results.grid import Grid, GridWanted, groups_of, read_grid, sheet_of
 from rightlevel.web.routes import Routes
 from rightlevel.web.templating import language_of, render
@@ -49,41 +49,43 @@ class ProgressLine(msgspec.Struct, frozen=True):
 
 
 @routes.get("/schools/{id}/class-list", May("enter", "result"), page=CHILDREN)
-async def class_list_page(call: Ask, *, path: ById, query: GridWanted, page: PageRequest) -> Html:
+async def class_list_page(request: Request, *, path: ById, query: GridWanted, page: PageRequest) -> Html:
     """A class's children with a box for each level, to be filled in by pen and entered where the code on it leads."""
-    grid = await read_grid(call, path.id, query)
-    found = await sheet_of(call, grid, page)
+    grid = await read_grid(request, path.id, query)
+    found = await sheet_of(request, grid, page)
     return render(
-        call,
+        request,
         "paper/class_list.html",
-        **_head(call, grid),
+        **_head(request, grid),
         page=found,
         rows=found.items,
         scale=SCALES[grid.subject],
         free_lines=FREE_LINES,
-        qr=qr_svg(origin_of(call) + grid.url, language_of(call).gettext("QR code that opens this list")),
+        qr=qr_svg(
+            origin_of(request) + grid.url, language_of(request).gettext("QR code that opens this list")
+        ),
     )
 
 
 @routes.get("/schools/{id}/not-tested", May("enter", "result"), page=CHILDREN)
-async def not_tested_page(call: Ask, *, path: ById, query: GridWanted, page: PageRequest) -> Html:
+async def not_tested_page(request: Request, *, path: ById, query: GridWanted, page: PageRequest) -> Html:
     """The children of a class, a grade or a school who have no level yet, with what came of it where something did."""
-    grid = await read_grid(call, path.id, query)
-    found = await sheet_of(call, grid, page)
+    grid = await read_grid(request, path.id, query)
+    found = await sheet_of(request, grid, page)
     rows = [each for each in found.items if each.outcome != "assessed"]
-    return render(call, "paper/not_tested.html", **_head(call, grid), page=found, rows=rows)
+    return render(request, "paper/not_tested.html", **_head(request, grid), page=found, rows=rows)
 
 
 @routes.get("/schools/{id}/progress-sheet", May("enter", "result"), page=CHILDREN)
-async def progress_sheet_page(call: Ask, *, path: ById, query: GridWanted, page: PageRequest) -> Html:
+async def progress_sheet_page(request: Request, *, path: ById, query: GridWanted, page: PageRequest) -> Html:
     """The children of a class, a grade or a school with their levels in the year's three rounds, as far as there are rounds."""
-    actor = actor_of(call)
-    grid = await read_grid(call, path.id, query)
-    found = await sheet_of(call, grid, page)
-    known = await list_rounds(call.session, actor, SOME_ROUNDS)
+    actor = actor_of(request)
+    grid = await read_grid(request, path.id, query)
+    found = await sheet_of(request, grid, page)
+    known = await list_rounds(request.session, actor, SOME_ROUNDS)
     kinds = {each.id: each.kind for each in known.items if each.school_year_id == grid.round.school_year_id}
     results = await results_of_children(
-        call.session, actor, [each.student_id for each in found.items], list(kinds)
+        request.session, actor, [each.student_id for each in found.items], list(kinds)
     )
     cells = {(each.student_id, each.subject, kinds[each.round_id]): _cell(each) for each in results}
     subjects = actor.scope.subjects(grid.school.id)
@@ -95,9 +97,9 @@ async def progress_sheet_page(call: Ask, *, path: ById, query: GridWanted, page:
         for row in found.items
     ]
     return render(
-        call,
+        request,
         "paper/progress_sheet.html",
-        **_head(call, grid),
+        **_head(request, grid),
         page=found,
         lines=lines,
         subjects=subjects,
@@ -107,17 +109,23 @@ async def progress_sheet_page(call: Ask, *, path: ById, query: GridWanted, page:
 
 
 @routes.get("/visits/blank", May("read", "visit"))
-async def blank_visit_page(call: Ask) -> Html:
+async def blank_visit_page(request: Request) -> Html:
     """The form of a visit with its options and lines, to be filled in by pen where there is no phone."""
-    version, asked = await blank_visit(call.session, actor_of(call), language_of(call).code, call.clock)
+    version, asked = await blank_visit(
+        request.session, actor_of(request), language_of(request).code, request.clock
+    )
     return render(
-        call, "paper/blank_visit.html", asked=asked, form_number=version.number, printed_on=today(call.clock)
+        request,
+        "paper/blank_visit.html",
+        asked=asked,
+        form_number=version.number,
+        printed_on=today(request.clock),
     )
 
 
-def _head(call: Ask, grid: Grid) -> dict[str, Any]:
+def _head(request: Request, grid: Grid) -> dict[str, Any]:
     """What every sheet says of itself above its lines."""
-    language, round_ = language_of(call), grid.round
+    language, round_ = language_of(request), grid.round
     groups = dict(groups_of(language, grid))
     days = {"from_on": language.date(round_.starts_on), "to_on": language.date(round_.ends_on)}
     return {
@@ -132,7 +140,7 @@ def _head(call: Ask, grid: Grid) -> dict[str, Any]:
             language.gettext("{from_on} to {to_on}", **days),
         ],
         "back": grid.url,
-        "printed_on": today(call.clock),
+        "printed_on": today(request.clock),
     }
 
 

@@ -6,10 +6,10 @@ import msgspec
 
 from rightlevel.programme import accounts
 from rightlevel.programme.permissions import May
-from rightlevel.web.call import Deletion
 from rightlevel.web.feature import Deeds, Filters
 from rightlevel.web.language import N_, Language
 from rightlevel.web.people import keys, pages
+from rightlevel.web.request import Deletion
 from rightlevel.web.sent import Reason
 
 
@@ -37,7 +37,7 @@ routes.does(
     accounts.change_person,
     accounts.PersonChange,
     json=("change_one_person", "PATCH /api/v1/people/{id}"),
-    html=("change_person_here", "/people/{id}"),
+    html=("post_change_person", "/people/{id}"),
     then="/people/{path.id}",
     none_if_blank=("role", "language"),
     says="Changes name, e-mail, language or role; a new role ends keys (with a higher one also the password, where somebody below gave it).",
@@ -46,7 +46,7 @@ routes.does(
     accounts.set_active,
     Switch,
     json=("switch_person", "POST /api/v1/people/{id}/active"),
-    html=("switch_person_here", "/people/{id}/active"),
+    html=("post_switch_person", "/people/{id}/active"),
     form=SwitchForm,
     then="/people/{path.id}",
     word=_switched,
@@ -56,7 +56,7 @@ routes.does(
     accounts.delete_person,
     Deletion,
     json=("delete_one_person", "DELETE /api/v1/people/{id}"),
-    html=("delete_person_here", "/people/{id}/delete"),
+    html=("post_delete_person", "/people/{id}/delete"),
     form=Reason,
     needed=("reason",),
     then="/people",
@@ -65,7 +65,7 @@ routes.does(
 routes.does(
     accounts.restore_person,
     json=("restore_one_person", "POST /api/v1/people/{id}/restore"),
-    html=("restore_person_here", "/people/{id}/restore"),
+    html=("post_restore_person", "/people/{id}/restore"),
     may="restore",
     then="/people/{path.id}",
     word=N_("The account is back."),

@@ -25,8 +25,8 @@ from rightlevel.programme.assignments.model import ASSIGNABLE
 from rightlevel.programme.joining import count_open
 from rightlevel.programme.permissions import ROLES, May, Role
 from rightlevel.web.authority import with_secret
-from rightlevel.web.call import Ask, ById, actor_of
 from rightlevel.web.feature import IN_PAGES
+from rightlevel.web.request import ById, Request, actor_of
 from rightlevel.web.routes import HASHING, Routes
 from rightlevel.web.templating import language_of, render, render_once
 
@@ -62,38 +62,38 @@ class PersonMade(msgspec.Struct, frozen=True):
     password: ShownOnce | None
 
 
-def roles_below(call: Ask) -> list[Role]:
+def roles_below(request: Request) -> list[Role]:
     """The roles that the caller may give, the commonest first."""
-    actor = actor_of(call)
+    actor = actor_of(request)
     return [role for role in BY_COMMONNESS if may_manage(actor, role)]
 
 
 @routes.get("/people", May("read", "person"), **IN_PAGES)
-async def people_page(call: Ask, *, query: PeopleWanted, page: PageRequest) -> Html:
+async def people_page(request: Request, *, query: PeopleWanted, page: PageRequest) -> Html:
     """People by name, with filters."""
     people = await list_people(
-        call.session,
-        actor_of(call),
+        request.session,
+        actor_of(request),
         page,
         role=query.role if query.role in ROLES else None,
         search=query.search.strip() or None,
         deleted=query.deleted,
     )
-    waiting = await count_open(call.session, actor_of(call))
-    return render(call, "people/list.html", people=people, query=query, roles=ROLES, waiting=waiting)
+    waiting = await count_open(request.session, actor_of(request))
+    return render(request, "people/list.html", people=people, query=query, roles=ROLES, waiting=waiting)
 
 
 @routes.get("/people/new", May("create", "person"), **IN_PAGES)
-async def new_person_page(call: Ask) -> Html:
+async def new_person_page(request: Request) -> Html:
     """The form for a new account."""
-    form = NewPersonForm(role="teacher", language=language_of(call).code)
-    return render(call, "people/new.html", person=form, roles=roles_below(call))
+    form = NewPersonForm(role="teacher", language=language_of(request).code)
+    return render(request, "people/new.html", person=form, roles=roles_below(request))
 
 
-async def _made(call: Ask, new: NewPerson, answer: Callable[[PersonMade], R]) -> R:
+async def _made(request: Request, new: NewPerson, answer: Callable[[PersonMade], R]) -> R:
     password = new.password or generate_password()
     return await with_secret(
-        call,
+        request,
         password,
         lambda session, actor, hashed: create_person(session, actor, new, password_hash=hashed),
         lambda person: answer(PersonMade(person, None if new.password else password)),
@@ -101,39 +101,39 @@ async def _made(call: Ask, new: NewPerson, answer: Callable[[PersonMade], R]) ->
 
 
 @routes.post("/api/v1/people", May("create", "person"), **HASHING)
-async def add_person(call: Ask, *, body: NewPerson) -> Created[PersonMade]:
+async def add_person(request: Request, *, body: NewPerson) -> Created[PersonMade]:
     """Makes an account; without a password one is generated and shown this once."""
-    return await _made(call, body, lambda made: Created(made, f"/api/v1/people/{made.person.id}"))
+    return await _made(request, body, lambda made: Created(made, f"/api/v1/people/{made.person.id}"))
 
 
 @routes.post("/people", May("create", "person"), **HASHING, **IN_PAGES)
-async def create_person_here(call: Ask, *, form: NewPersonForm) -> Html:
+async def post_create_person(request: Request, *, form: NewPersonForm) -> Html:
     """Makes an account with a generated password, which is shown this once."""
     username = form.username.strip().lower()
     new = NewPerson(username, form.display_name, form.role, form.email, form.language)
-    return await _made(call, new, lambda made: render_once(call, "people/password.html", made=made))
+    return await _made(request, new, lambda made: render_once(request, "people/password.html", made=made))
 
 
 @routes.get("/people/{id}", May("read", "person"), **IN_PAGES)
-async def person_page(call: Ask, *, path: ById, page: PageRequest) -> Html:
+async def person_page(request: Request, *, path: ById, page: PageRequest) -> Html:
     """One account: what it is, and what can be done with it."""
-    actor = actor_of(call)
-    person = await read_person(call.session, actor, path.id)
+    actor = actor_of(request)
+    person = await read_person(request.session, actor, path.id)
     assignments = None
     if person.role in ASSIGNABLE:
         assignments = await list_assignments(
-            call.session, actor, page, call.clock, person_id=person.id, state="current"
+            request.session, actor, page, request.clock, person_id=person.id, state="current"
         )
     is_self = person.id == actor.person_id
     is_below = not is_self and may_manage(actor, person.role)
     return render(
-        call,
+        request,
         "people/person.html",
         person=person,
-        roles=roles_below(call),
+        roles=roles_below(request),
         is_self=is_self,
         is_below=is_below,
-        phones=await list_phones_of(call.session, actor, person.id) if is_below else [],
+        phones=await list_phones_of(request.session, actor, person.id) if is_below else [],
         assignments=assignments,
         takes_pin=person.role in PIN_ROLES,
     )

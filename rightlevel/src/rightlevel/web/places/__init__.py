@@ -23,8 +23,8 @@ from rightlevel.programme.places import (
     read_place,
     restore_place,
 )
-from rightlevel.web.call import Ask, actor_of
 from rightlevel.web.feature import IN_PAGES, Feature, Filters
+from rightlevel.web.request import Request, actor_of
 from rightlevel.web.templating import language_of, render
 from rightlevel.web.words import word
 
@@ -38,14 +38,14 @@ class Below(msgspec.Struct, frozen=True):
     below: int | None = None
 
 
-async def place_choices(call: Ask, chosen: int | None = None) -> list[tuple[int, str]]:
+async def place_choices(request: Request, chosen: int | None = None) -> list[tuple[int, str]]:
     """Countries, provinces and districts in the order of the tree, for a select; and the chosen place, wherever it is.
 
     *Cost*: three statements of at most 1,000 rows each; whoever has more districts goes through the tree.
     """
     below: dict[int | None, list[PlaceRow]] = {}
     for kind in CHOICE_KINDS:
-        for place in (await list_places(call.session, actor_of(call), ALL, kind=kind)).items:
+        for place in (await list_places(request.session, actor_of(request), ALL, kind=kind)).items:
             below.setdefault(place.parent_id, []).append(place)
     choices: list[tuple[int, str]] = []
 
@@ -56,23 +56,23 @@ async def place_choices(call: Ask, chosen: int | None = None) -> list[tuple[int,
 
     add(None, 0)
     if chosen is not None and chosen not in dict(choices):
-        choices.append((chosen, (await read_place(call.session, actor_of(call), chosen)).name_local))
+        choices.append((chosen, (await read_place(request.session, actor_of(request), chosen)).name_local))
     return choices
 
 
-async def _around(call: Ask, place: Place | None, asked: Below | None) -> dict[str, Any]:
+async def _around(request: Request, place: Place | None, asked: Below | None) -> dict[str, Any]:
     """The place above a new one, and the kinds that may stand below it."""
     if place is not None or asked is None or asked.below is None:
         return {"parent": None, "kinds": []}
-    parent = await read_place(call.session, actor_of(call), asked.below)
-    language = language_of(call)
+    parent = await read_place(request.session, actor_of(request), asked.below)
+    language = language_of(request)
     kinds = [(each, language.gettext(word("place", each))) for each in kinds_below(parent.kind)]
     return {"parent": parent, "kinds": kinds}
 
 
-async def _above(call: Ask, given: dict[str, Any]) -> str:
+async def _above(request: Request, given: dict[str, Any]) -> str:
     """Where to look when a place is taken away: at the place above it."""
-    place = await read_place(call.session, actor_of(call), given["path"].id)
+    place = await read_place(request.session, actor_of(request), given["path"].id)
     return "/places" + (f"?below={place.parent_id}" if place.parent_id is not None else "")
 
 
@@ -96,18 +96,18 @@ routes.restores(restore_place)
 
 
 @routes.get("/places", May("read", "place"), page=PageLimit(50), **IN_PAGES)
-async def places_page(call: Ask, *, query: Below, page: PageRequest) -> Html:
+async def places_page(request: Request, *, query: Below, page: PageRequest) -> Html:
     """One place and the places below it; without one, the countries."""
-    actor = actor_of(call)
-    place = await read_place(call.session, actor, query.below) if query.below is not None else None
+    actor = actor_of(request)
+    place = await read_place(request.session, actor, query.below) if query.below is not None else None
     if place is not None and place.is_deleted:
         raise NotFound
-    closed = await list_places(call.session, actor, ALL, parent_id=query.below, closed=True)
+    closed = await list_places(request.session, actor, ALL, parent_id=query.below, closed=True)
     return render(
-        call,
+        request,
         "places/tree.html",
         place=place,
         above=place.lineage[:-1] if place else [],
-        page=await list_places(call.session, actor, page, parent_id=query.below),
+        page=await list_places(request.session, actor, page, parent_id=query.below),
         closed=closed.items,
     )

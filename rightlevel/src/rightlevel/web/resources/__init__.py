@@ -29,15 +29,15 @@ from rightlevel.programme.resources import (
     read_resource,
     restore_resource,
 )
-from rightlevel.web.call import (
-    READ_S,
-    SMALL_BODY,
-    Ask,
-    ById,
-    actor_of,
-)
 from rightlevel.web.feature import IN_PAGES, REMOVED, SAVED, Feature
 from rightlevel.web.files import file_headers, files_of
+from rightlevel.web.request import (
+    READ_S,
+    SMALL_BODY,
+    ById,
+    Request,
+    actor_of,
+)
 from rightlevel.web.templating import done, language_of, render
 
 SEND_S = 120.0
@@ -67,9 +67,9 @@ class ResourceForm(FileForm, frozen=True):
     url: str | None = None
 
 
-async def _levels(call: Ask, thing: Resource | None, _: Any) -> dict[str, Any]:
+async def _levels(request: Request, thing: Resource | None, _: Any) -> dict[str, Any]:
     """The levels of both subjects, in one list."""
-    say = language_of(call).gettext
+    say = language_of(request).gettext
     named = {level.code: say(level.name) for scale in SCALES.values() for level in scale}
     return {"levels": list(named.items())}
 
@@ -107,55 +107,57 @@ routes.answers(
     deadline_s=SEND_S,
     body_bytes=MAX_FILE_BYTES + SMALL_BODY,
 )
-async def create_file_resource(call: Ask, *, form: FileForm, upload: Upload | None) -> Created[Resource]:
+async def create_file_resource(
+    request: Request, *, form: FileForm, upload: Upload | None
+) -> Created[Resource]:
     """Adds a PDF, picture, sound or video of up to 25 MB; its kind is told from its content."""
-    made = await keep_upload(call, form, upload)
+    made = await keep_upload(request, form, upload)
     return Created(made, f"/api/v1/resources/{made.id}")
 
 
-async def keep_upload(call: Ask, form: FileForm, upload: Upload | None) -> Resource:
+async def keep_upload(request: Request, form: FileForm, upload: Upload | None) -> Resource:
     """The resource made from an uploaded file. *Errors*: Invalid, LibraryFull."""
     if upload is None:
         raise Invalid(faults=(Fault("file", "A file is needed"),))
-    files, actor = files_of(call), actor_of(call)
-    await files.remove(await begin_upload(call.session, actor, call.clock))
+    files, actor = files_of(request), actor_of(request)
+    await files.remove(await begin_upload(request.session, actor, request.clock))
     kept = await files.keep(upload.path, upload.filename)
     new = NewResource(
         "file", form.title, form.words, form.subject, level_from=form.level_from, level_to=form.level_to
     )
-    return await create_resource(call.session, actor, new, call.clock, kept)
+    return await create_resource(request.session, actor, new, request.clock, kept)
 
 
 @routes.get(
     "/api/v1/resources/{id}/file", May("read", "resource"), work="none", deadline_s=SEND_S, media=MEDIA_TYPES
 )
-async def send_resource_file(call: Ask, *, path: ById) -> Streamed:
+async def send_resource_file(request: Request, *, path: ById) -> Streamed:
     """A resource's file, to be kept and not shown in the page; counts as a view."""
-    actor, files = actor_of(call), files_of(call)
-    async with call.database.read(deadline_s=READ_S) as session:
+    actor, files = actor_of(request), files_of(request)
+    async with request.database.read(deadline_s=READ_S) as session:
         stored = await open_file(session, actor, path.id)
     if not await files.has(stored.sha256):
         raise NotFound
 
     async def count(session: Session) -> None:
-        await count_view(session, actor, path.id, call.clock)
+        await count_view(session, actor, path.id, request.clock)
 
-    await call.database.run(count, deadline_s=READ_S)
+    await request.database.run(count, deadline_s=READ_S)
     return Streamed(files.read(stored.sha256), stored.media_type, file_headers(stored))
 
 
 @routes.get("/resources", May("read", "resource"), page=PageLimit(50), **IN_PAGES)
-async def resources_page(call: Ask, *, query: Wanted, page: PageRequest) -> Html:
+async def resources_page(request: Request, *, query: Wanted, page: PageRequest) -> Html:
     """Activities, files and links, the newest first."""
     asked = ResourceSearch(subject=query.subject or None)
-    found = await list_resources(call.session, actor_of(call), page, asked, call.clock)
-    return render(call, "resources/list.html", page=found, subject=query.subject)
+    found = await list_resources(request.session, actor_of(request), page, asked, request.clock)
+    return render(request, "resources/list.html", page=found, subject=query.subject)
 
 
 @routes.get("/resources/new", May("change", "resource"), **IN_PAGES)
-async def new_resource_page(call: Ask) -> Html:
+async def new_resource_page(request: Request) -> Html:
     """The form for a resource."""
-    return render(call, "resources/form.html", resource=None, **await _levels(call, None, None))
+    return render(request, "resources/form.html", resource=None, **await _levels(request, None, None))
 
 
 @routes.post(
@@ -165,35 +167,35 @@ async def new_resource_page(call: Ask) -> Html:
     body_bytes=MAX_FILE_BYTES + SMALL_BODY,
     **IN_PAGES,
 )
-async def create_resource_here(call: Ask, *, form: ResourceForm, upload: Upload | None) -> Redirect:
+async def post_create_resource(request: Request, *, form: ResourceForm, upload: Upload | None) -> Redirect:
     """Adds an activity, a link or a file."""
     if form.kind == "file":
-        made = await keep_upload(call, form, upload)
+        made = await keep_upload(request, form, upload)
     else:
         new = msgspec.convert(form, NewResource, from_attributes=True)
-        made = await create_resource(call.session, actor_of(call), new, call.clock)
-    return done(call, f"/resources/{made.id}", SAVED)
+        made = await create_resource(request.session, actor_of(request), new, request.clock)
+    return done(request, f"/resources/{made.id}", SAVED)
 
 
 @routes.get("/resources/{id}", May("read", "resource"), **IN_PAGES)
-async def resource_page(call: Ask, *, path: ById) -> Html:
+async def resource_page(request: Request, *, path: ById) -> Html:
     """One activity, file or link."""
-    found = await read_resource(call.session, actor_of(call), path.id, call.clock)
-    return render(call, "resources/one.html", resource=found)
+    found = await read_resource(request.session, actor_of(request), path.id, request.clock)
+    return render(request, "resources/one.html", resource=found)
 
 
 @routes.get("/resources/{id}/open", May("read", "resource"), work="none", **IN_PAGES)
-async def open_link(call: Ask, *, path: ById) -> Html | Redirect:
+async def open_link(request: Request, *, path: ById) -> Html | Redirect:
     """Counts that a link was opened, and goes there."""
-    actor = actor_of(call)
+    actor = actor_of(request)
 
     async def count(session: Session) -> str | None:
-        found = await read_resource(session, actor, path.id, call.clock)
+        found = await read_resource(session, actor, path.id, request.clock)
         if found.url is not None:
-            await count_view(session, actor, path.id, call.clock)
+            await count_view(session, actor, path.id, request.clock)
         return found.url
 
-    url = await call.database.run(count, deadline_s=READ_S)
+    url = await request.database.run(count, deadline_s=READ_S)
     if url is None:
         raise NotFound
     return Redirect(url, headers={"referrer-policy": "no-referrer"})

@@ -13,8 +13,8 @@ from rightlevel.programme import results
 from rightlevel.programme.permissions import May
 from rightlevel.programme.results.model import FORBIDDING, REFUSALS, CurrentResult
 from rightlevel.web.application import PRECONDITION_FAILED
-from rightlevel.web.call import CLASS_BODY, Ask, actor_of
 from rightlevel.web.feature import Deeds, Filters
+from rightlevel.web.request import CLASS_BODY, Request, actor_of
 from rightlevel.web.results import entry, grid, of_round
 from rightlevel.web.results.together import TAPS
 
@@ -116,19 +116,19 @@ def _status(code: str) -> int:
     return 409 if code in _CONFLICTS else 422
 
 
-def _one(call: Ask, *, body: results.ResultWrite) -> results.Tap:
+def _one(request: Request, *, body: results.ResultWrite) -> results.Tap:
     """What a program sends is what is saved."""
     return results.Tap(body)
 
 
 def _told(
-    call: Ask, tap: results.Tap, answer: results.ResultAnswer
+    request: Request, tap: results.Tap, answer: results.ResultAnswer
 ) -> results.ResultAnswer | Created[results.ResultAnswer] | Declined[ResultProblem]:
     if answer.code == "saved":
         return Created(answer, f"/api/v1/results/{answer.result_id}")
     if answer.code == "changed":
         return answer
-    is_matched = answer.code == "stale" and "if-match" in call.headers
+    is_matched = answer.code == "stale" and "if-match" in request.headers
     status = PRECONDITION_FAILED if is_matched else _status(answer.code)
     told = ResultProblem(
         "about:blank",
@@ -159,11 +159,11 @@ routes = Deeds("results", "result", deeds={"change": "lock"})
     together=Together(TAPS, _one, _told),
 )
 async def enter_one_result(
-    call: Ask, *, body: results.ResultWrite
+    request: Request, *, body: results.ResultWrite
 ) -> results.ResultAnswer | Created[results.ResultAnswer] | Declined[ResultProblem]:
     """Saves one result, or changes one; the same write again gets the same answer."""
-    answer = (await results.enter_results(call.session, actor_of(call), [body], call.clock))[0]
-    return _told(call, results.Tap(body), answer)
+    answer = (await results.enter_results(request.session, actor_of(request), [body], request.clock))[0]
+    return _told(request, results.Tap(body), answer)
 
 
 routes.answers(

@@ -25,9 +25,9 @@ from rightlevel.programme.results.model import FORBIDDING
 from rightlevel.programme.rounds import Round, read_round
 from rightlevel.programme.schools import read_school
 from rightlevel.programme.students import Student, read_student
-from rightlevel.web.call import Ask, actor_of
 from rightlevel.web.feature import SAVED
 from rightlevel.web.language import N_
+from rightlevel.web.request import Request, actor_of
 from rightlevel.web.routes import Routes
 from rightlevel.web.sent import NEEDED, Reason, reason_of, require_filled
 from rightlevel.web.templating import done, render, show_again
@@ -92,31 +92,31 @@ def choice_of(outcome: str, level: str | None) -> str:
     return level or (outcome if outcome != "assessed" else "")
 
 
-async def entry_of(call: Ask, path: ResultPath) -> Entry:
+async def entry_of(request: Request, path: ResultPath) -> Entry:
     """The child, the round and what is saved. *Errors*: NotFound, OutOfScope. *Cost*: three statements."""
-    actor = actor_of(call)
+    actor = actor_of(request)
     subject: Subject = "math" if path.subject == "math" else "language"
     if path.subject != subject:
         raise NotFound
-    student = await read_student(call.session, actor, path.id)
-    round_ = await read_round(call.session, actor, path.round_id)
+    student = await read_student(request.session, actor, path.id)
+    round_ = await read_round(request.session, actor, path.round_id)
     if student.is_deleted or round_.is_deleted:
         raise NotFound
     require_scope(actor, student.school_id, subject=subject, class_id=student.class_id)
-    found = await results_of_student(call.session, actor, path.id, PageRequest(CEILING_ROWS))
+    found = await results_of_student(request.session, actor, path.id, PageRequest(CEILING_ROWS))
     result = next(
         (each for each in found.items if each.round_id == round_.id and each.subject == subject), None
     )
     return Entry(student, round_, subject, result)
 
 
-async def _values(call: Ask, entry: Entry, **more: Any) -> dict[str, Any]:
-    actor, result = actor_of(call), entry.result
+async def _values(request: Request, entry: Entry, **more: Any) -> dict[str, Any]:
+    actor, result = actor_of(request), entry.result
     may_override = allowed(actor.role, "override", "result")
     is_held = entry.is_held
     return {
         "student": entry.student,
-        "school": await read_school(call.session, actor, entry.student.school_id),
+        "school": await read_school(request.session, actor, entry.student.school_id),
         "round": entry.round,
         "subject": entry.subject,
         "scale": SCALES[entry.subject],
@@ -130,36 +130,36 @@ async def _values(call: Ask, entry: Entry, **more: Any) -> dict[str, Any]:
         "reason": "",
         "action": entry.address,
         "may_delete": allowed(actor.role, "delete", "result") and (not is_held or may_override),
-        "tested_on": _tested_on(call, entry),
+        "tested_on": _tested_on(request, entry),
         "details": result,
     } | more
 
 
 @routes.get("/students/{id}/results/{round_id}/{subject}", May("enter", "result"))
-async def result_page(call: Ask, *, path: ResultPath) -> Html:
+async def result_page(request: Request, *, path: ResultPath) -> Html:
     """The levels of a subject as buttons, with what is saved."""
-    entry = await entry_of(call, path)
-    return render(call, "results/entry.html", **await _values(call, entry))
+    entry = await entry_of(request, path)
+    return render(request, "results/entry.html", **await _values(request, entry))
 
 
 @routes.post("/students/{id}/results/{round_id}/{subject}", May("enter", "result"))
-async def enter_result_here(call: Ask, *, path: ResultPath, form: ChoiceForm) -> Redirect:
+async def post_enter_result(request: Request, *, path: ResultPath, form: ChoiceForm) -> Redirect:
     """Saves the level that was tapped."""
-    entry = await entry_of(call, path)
-    write = _write(call, path, entry, form)
-    (answer,) = await enter_results(call.session, actor_of(call), [write], call.clock)
+    entry = await entry_of(request, path)
+    write = _write(request, path, entry, form)
+    (answer,) = await enter_results(request.session, actor_of(request), [write], request.clock)
     if not answer.is_saved:
-        await _refused(call, entry, form, answer)
+        await _refused(request, entry, form, answer)
     text = N_("Saved, but this child has no baseline.") if "no_baseline" in answer.warnings else SAVED
-    return done(call, f"/students/{path.id}", text)
+    return done(request, f"/students/{path.id}", text)
 
 
-def _write(call: Ask, path: ResultPath, entry: Entry, form: ChoiceForm) -> ResultWrite:
+def _write(request: Request, path: ResultPath, entry: Entry, form: ChoiceForm) -> ResultWrite:
     """What the form means. *Errors*: Invalid for no level, or no day where one is asked: nothing is guessed."""
     # A program that sends only the level means the day that the page would have shown.
-    asked = ("choice", "tested_on") if "tested_on" in call.sent.fields else ("choice",)
+    asked = ("choice", "tested_on") if "tested_on" in request.sent.fields else ("choice",)
     require_filled(form, *asked)
-    on = form.tested_on or _tested_on(call, entry)
+    on = form.tested_on or _tested_on(request, entry)
     is_other = form.choice in OTHERS
     return ResultWrite(
         form.write_id or time_ordered_id(),
@@ -178,11 +178,11 @@ def _write(call: Ask, path: ResultPath, entry: Entry, form: ChoiceForm) -> Resul
     )
 
 
-def _tested_on(call: Ask, entry: Entry) -> date:
+def _tested_on(request: Request, entry: Entry) -> date:
     """The day that stands with the result, else today, or the round's nearest day."""
     if entry.result is not None:
         return entry.result.tested_on
-    return day_in_round(call, entry.round)
+    return day_in_round(request, entry.round)
 
 
 def refusal_of(answer: ResultAnswer) -> ProgrammeError:
@@ -198,7 +198,7 @@ def refusal_of(answer: ResultAnswer) -> ProgrammeError:
     return Conflict(answer.message)
 
 
-async def _refused(call: Ask, entry: Entry, form: ChoiceForm, answer: ResultAnswer) -> NoReturn:
+async def _refused(request: Request, entry: Entry, form: ChoiceForm, answer: ResultAnswer) -> NoReturn:
     """The page again with why not; of two values, both, and a person decides."""
     error = refusal_of(answer)
     if isinstance(error, Forbidden | NotFound):
@@ -215,24 +215,24 @@ async def _refused(call: Ask, entry: Entry, form: ChoiceForm, answer: ResultAnsw
             "result_version": answer.current.version,
             "yours": form.choice,
         }
-    elif answer.code in OVERRIDABLE and allowed(actor_of(call).role, "override", "result"):
+    elif answer.code in OVERRIDABLE and allowed(actor_of(request).role, "override", "result"):
         error = Conflict(answer.message, faults=(Fault("reason", NEEDED),))
         more |= {"needs_reason": True}
-    show_again(call, "results/entry.html", error, **await _values(call, entry, **more))
+    show_again(request, "results/entry.html", error, **await _values(request, entry, **more))
 
 
 @routes.post("/students/{id}/results/{round_id}/{subject}/delete", May("delete", "result"))
-async def delete_result_here(call: Ask, *, path: ResultPath, form: Reason) -> Redirect:
+async def post_delete_result(request: Request, *, path: ResultPath, form: Reason) -> Redirect:
     """Takes a result away, with a reason; the child then counts as not tested."""
-    entry = await entry_of(call, path)
+    entry = await entry_of(request, path)
     if entry.result is None:
         raise NotFound
     await delete_result(
-        call.session,
-        actor_of(call),
+        request.session,
+        actor_of(request),
         entry.result.id,
         version=form.version,
         reason=reason_of(form),
-        clock=call.clock,
+        clock=request.clock,
     )
-    return done(call, f"/students/{path.id}", N_("The result is removed."))
+    return done(request, f"/students/{path.id}", N_("The result is removed."))

@@ -28,8 +28,8 @@ from rightlevel.programme.results import (
 from rightlevel.programme.rounds import Round, list_rounds, read_round
 from rightlevel.programme.schools import School, read_school
 from rightlevel.programme.students import read_student
-from rightlevel.web.call import CLASS_BODY, Ask, ById, actor_of
 from rightlevel.web.language import N_, Language
+from rightlevel.web.request import CLASS_BODY, ById, Request, actor_of
 from rightlevel.web.results.together import TAPS
 from rightlevel.web.routes import Routes
 from rightlevel.web.sent import day_of
@@ -96,11 +96,13 @@ class Grid(msgspec.Struct, frozen=True):
         return grid_address(self.school.id, self.round.id, self.subject, self.group)
 
 
-async def read_grid(call: Ask, school_id: int, query: GridWanted) -> Grid:
+async def read_grid(request: Request, school_id: int, query: GridWanted) -> Grid:
     """What the address means, with what a person most likely wants where it says nothing."""
-    actor = actor_of(call)
-    school = await read_school(call.session, actor, school_id)
-    round_ = await (read_round(call.session, actor, query.round) if query.round else round_of_today(call))
+    actor = actor_of(request)
+    school = await read_school(request.session, actor, school_id)
+    round_ = await (
+        read_round(request.session, actor, query.round) if query.round else round_of_today(request)
+    )
     if round_ is None or round_.is_deleted or school.is_deleted:
         raise NotFound
     held = actor.scope.subjects(school_id)
@@ -108,7 +110,7 @@ async def read_grid(call: Ask, school_id: int, query: GridWanted) -> Grid:
         "math" if query.subject == "math" else "language" if query.subject == "language" else None
     )
     subject = wished or (held[0] if held else "language")
-    progress = await class_progress(call.session, actor, [school_id], round_.id)
+    progress = await class_progress(request.session, actor, [school_id], round_.id)
     progress = [row for row in progress if row.subject == subject]
     kind, _, number = query.group.partition("-")
     known = number.isascii() and number.isdigit() and len(number) < 19
@@ -118,9 +120,9 @@ async def read_grid(call: Ask, school_id: int, query: GridWanted) -> Grid:
     return Grid(school, round_, subject, class_id, grade, progress=progress, group=group)
 
 
-async def _about(call: Ask, school_id: int, query: GridWanted, form: dict[str, list[str]]) -> About:
+async def _about(request: Request, school_id: int, query: GridWanted, form: dict[str, list[str]]) -> About:
     """Read off the address and the form as they are rendered, else looked up. *Cost*: no statement, or four."""
-    return _named(query, form) or _about_grid(call, await read_grid(call, school_id, query))
+    return _named(query, form) or _about_grid(request, await read_grid(request, school_id, query))
 
 
 def _named(query: GridWanted, form: dict[str, list[str]]) -> About | None:
@@ -130,14 +132,14 @@ def _named(query: GridWanted, form: dict[str, list[str]]) -> About | None:
     return About(query.round, "math" if query.subject == "math" else "language")
 
 
-def _about_grid(call: Ask, grid: Grid) -> About:
-    return About(grid.round.id, grid.subject, day_in_round(call, grid.round))
+def _about_grid(request: Request, grid: Grid) -> About:
+    return About(grid.round.id, grid.subject, day_in_round(request, grid.round))
 
 
-async def _page(call: Ask, grid: Grid, page: PageRequest, query: GridWanted) -> dict[str, Any]:
-    actor, language = actor_of(call), language_of(call)
-    sheet = await sheet_of(call, grid, page)
-    rounds = (await list_rounds(call.session, actor, SOME_ROUNDS)).items
+async def _page(request: Request, grid: Grid, page: PageRequest, query: GridWanted) -> dict[str, Any]:
+    actor, language = actor_of(request), language_of(request)
+    sheet = await sheet_of(request, grid, page)
+    rounds = (await list_rounds(request.session, actor, SOME_ROUNDS)).items
     shown = [row for row in grid.progress if _is_in(row, grid)]
     groups = groups_of(language, grid)
     return {
@@ -156,7 +158,7 @@ async def _page(call: Ask, grid: Grid, page: PageRequest, query: GridWanted) -> 
             for each in rounds
             if each.state != "planned"
         ],
-        "tested_on": _wanted_day(call, grid.round, query.on),
+        "tested_on": _wanted_day(request, grid.round, query.on),
         "tool": query.tool if query.tool in TOOLS else None,
         "so_far": sum_of(row.status for row in shown),
     }
@@ -200,11 +202,11 @@ def _is_in(row: ClassProgress, grid: Grid) -> bool:
     return grid.grade is None or row.grade == grid.grade
 
 
-async def sheet_of(call: Ask, grid: Grid, page: PageRequest) -> Page[SheetRow]:
+async def sheet_of(request: Request, grid: Grid, page: PageRequest) -> Page[SheetRow]:
     """The children of a grid by name, each with its result. *Cost*: one statement."""
     return await class_sheet(
-        call.session,
-        actor_of(call),
+        request.session,
+        actor_of(request),
         page,
         school_id=grid.school.id,
         round_id=grid.round.id,
@@ -236,13 +238,13 @@ def _row_of(row: SheetRow) -> GridRow:
 
 
 @routes.get("/schools/{id}/grid", May("enter", "result"), page=CHILDREN)
-async def grid_page(call: Ask, *, path: ById, query: GridWanted, page: PageRequest) -> Html:
+async def grid_page(request: Request, *, path: ById, query: GridWanted, page: PageRequest) -> Html:
     """The children of a class, a grade or a school, each with its level to tap."""
-    grid = await read_grid(call, path.id, query)
-    return render(call, "results/grid.html", **await _page(call, grid, page, query))
+    grid = await read_grid(request, path.id, query)
+    return render(request, "results/grid.html", **await _page(request, grid, page, query))
 
 
-def _tapped(_call: Ask, *, path: ById, query: GridWanted, form: dict[str, list[str]]) -> Tap | None:
+def _tapped(_call: Request, *, path: ById, query: GridWanted, form: dict[str, list[str]]) -> Tap | None:
     """The tap of a row as it is rendered; what isn't so plain is read by the handler, which has the database to ask."""
     about = _named(query, form)
     try:
@@ -252,8 +254,8 @@ def _tapped(_call: Ask, *, path: ById, query: GridWanted, form: dict[str, list[s
     return None if write is None else Tap(write, keeps_details=True)
 
 
-def _shown(call: Ask, tap: Tap, answer: ResultAnswer) -> Html:
-    return render(call, "results/answer.html", row=_row_after(call, tap.write, answer))
+def _shown(request: Request, tap: Tap, answer: ResultAnswer) -> Html:
+    return render(request, "results/answer.html", row=_row_after(request, tap.write, answer))
 
 
 @routes.post(
@@ -262,87 +264,91 @@ def _shown(call: Ask, tap: Tap, answer: ResultAnswer) -> Html:
     body_bytes=CLASS_BODY,
     together=Together(TAPS, _tapped, _shown),
 )
-async def save_row(call: Ask, *, path: ById, query: GridWanted, form: dict[str, list[str]]) -> Html:
+async def save_row(request: Request, *, path: ById, query: GridWanted, form: dict[str, list[str]]) -> Html:
     """Saves the tapped level of one child and answers with what its row now says about itself.
 
     It keeps no receipt: a write of a result carries its own id, and one that comes again is told as saved.
     """
     student_id = _sent(form, "student")
     try:
-        write = _write_of(await _about(call, path.id, query, form), form, student_id)
+        write = _write_of(await _about(request, path.id, query, form), form, student_id)
     except Invalid as error:
         # The tap is told what is wrong with what stands above all children; its own row keeps it.
-        return _unread(call, form, student_id, error)
+        return _unread(request, form, student_id, error)
     if write is None:
         raise NotFound
-    (answer,) = await enter_results(call.session, actor_of(call), [write], call.clock, keeps_details=True)
-    row = _row_after(call, write, answer)
+    (answer,) = await enter_results(
+        request.session, actor_of(request), [write], request.clock, keeps_details=True
+    )
+    row = _row_after(request, write, answer)
     if not row.is_stale:
-        return render(call, "results/answer.html", status=409 if row.fault else 200, row=row)
-    grid = await read_grid(call, path.id, query)
-    name, code = await _called(call, student_id)
+        return render(request, "results/answer.html", status=409 if row.fault else 200, row=row)
+    grid = await read_grid(request, path.id, query)
+    name, code = await _called(request, student_id)
     row = msgspec.structs.replace(row, name=name, code=code)
-    page = render(call, "results/row.html", status=409, row=row, **_terms(grid))
+    page = render(request, "results/row.html", status=409, row=row, **_terms(grid))
     return msgspec.structs.replace(
         page, headers={"hx-retarget": f"#child-{student_id}", "hx-reswap": "outerHTML"}
     )
 
 
-async def _called(call: Ask, student_id: str) -> tuple[str, str]:
+async def _called(request: Request, student_id: str) -> tuple[str, str]:
     """Name and code of a child on the sheet; of one that is elsewhere now its name only. *Errors*: NotFound."""
     try:
-        child = await read_student(call.session, actor_of(call), student_id)
+        child = await read_student(request.session, actor_of(request), student_id)
     except NotFound:
-        moved = await read_moved_child(call.session, actor_of(call), student_id)
+        moved = await read_moved_child(request.session, actor_of(request), student_id)
         return moved.name, ""
     return child.name, child.code
 
 
 @routes.post("/schools/{id}/grid", May("enter", "result"), body_bytes=CLASS_BODY, page=CHILDREN)
 async def save_grid(
-    call: Ask, *, path: ById, query: GridWanted, form: dict[str, list[str]], page: PageRequest
+    request: Request, *, path: ById, query: GridWanted, form: dict[str, list[str]], page: PageRequest
 ) -> Html | Redirect:
     """Saves every level of the page that was changed; what was refused stays marked, with the reason at the child."""
-    grid = await read_grid(call, path.id, query)
-    writes = _changed(call, grid, form)
-    language = language_of(call)
+    grid = await read_grid(request, path.id, query)
+    writes = _changed(request, grid, form)
+    language = language_of(request)
     if not writes:
-        return done(call, _here(call, grid, form), language.gettext("Nothing was changed."))
-    answers = await enter_results(call.session, actor_of(call), writes, call.clock, keeps_details=True)
+        return done(request, _here(request, grid, form), language.gettext("Nothing was changed."))
+    answers = await enter_results(
+        request.session, actor_of(request), writes, request.clock, keeps_details=True
+    )
     after = {
-        write.student_id: _row_after(call, write, answer)
+        write.student_id: _row_after(request, write, answer)
         for write, answer in zip(writes, answers, strict=True)
     }
     saved = sum(1 for row in after.values() if not row.fault and not row.is_stale)
     told = language.ngettext("{n} child is saved.", "{n} children are saved.", saved)
     if saved == len(writes):
-        return done(call, _here(call, grid, form), told)
-    values = await _page(call, grid, page, query)
+        return done(request, _here(request, grid, form), told)
+    values = await _page(request, grid, page, query)
     values["rows"] = rows = [_told(row, after.get(row.id)) for row in values["rows"]]
     values["tool"], values["tested_on"] = _tool(form), _sent(form, "tested_on") or values["tested_on"]
     values["refused"] = [row for row in rows if row.fault or row.is_stale]
     if not saved:
         told = language.gettext("Nothing is saved.")
-    return render(call, "results/grid.html", status=409, **values, told=told)
+    return render(request, "results/grid.html", status=409, **values, told=told)
 
 
-def _here(call: Ask, grid: Grid, form: dict[str, list[str]]) -> str:
+def _here(request: Request, grid: Grid, form: dict[str, list[str]]) -> str:
     """The same grid, with the tool and the day that were chosen for it."""
     on = _sent(form, "tested_on")
-    is_usual = on == day_in_round(call, grid.round).isoformat()
+    is_usual = on == day_in_round(request, grid.round).isoformat()
     chosen = {"tool": _sent(form, "tool"), "on": "" if is_usual else on}
     return grid.url + "".join(f"&{name}={quote(value)}" for name, value in chosen.items() if value)
 
 
-def _unread(call: Ask, form: dict[str, list[str]], student_id: str, error: Invalid) -> Html:
-    language = language_of(call)
+def _unread(request: Request, form: dict[str, list[str]], student_id: str, error: Invalid) -> Html:
+    language = language_of(request)
     text = ". ".join(
         f"{language.gettext(word('field', each.field))}: {language.rule(each.rule)}" for each in error.faults
     )
     was, on = _sent(form, f"was.{student_id}"), _sent(form, f"on.{student_id}")
     chosen, version = _sent(form, f"choice.{student_id}"), _version(form, student_id)
     row = GridRow(student_id, version=version, was=was, chosen=chosen, on=on, fault=text)
-    return render(call, "results/answer.html", status=409, row=row)
+    return render(request, "results/answer.html", status=409, row=row)
 
 
 def _told(row: GridRow, after: GridRow | None) -> GridRow:
@@ -361,11 +367,11 @@ def _sent(form: dict[str, list[str]], name: str) -> str:
     return form.get(name, [""])[-1].strip()
 
 
-def _changed(call: Ask, grid: Grid, form: dict[str, list[str]]) -> list[ResultWrite]:
+def _changed(request: Request, grid: Grid, form: dict[str, list[str]]) -> list[ResultWrite]:
     """A write for each child whose mark is another than what the page showed as saved."""
     ids = [name.removeprefix("choice.") for name in form if name.startswith("choice.")]
     changed = [each for each in ids if _sent(form, f"choice.{each}") != _sent(form, f"was.{each}")]
-    about = _about_grid(call, grid)
+    about = _about_grid(request, grid)
     writes = (_write_of(about, form, each) for each in changed)
     return [write for write in writes if write is not None]
 
@@ -416,16 +422,16 @@ def _tested_on(about: About, form: dict[str, list[str]], student_id: str) -> dat
     return day_of("tested_on", text)
 
 
-def _wanted_day(call: Ask, round_: Round, text: str) -> date:
+def _wanted_day(request: Request, round_: Round, text: str) -> date:
     """The day that a link asks for where it lies in the round, else the day of `_day`."""
     try:
         wanted = date.fromisoformat(text)
     except ValueError:
-        return day_in_round(call, round_)
-    return wanted if round_.starts_on <= wanted <= round_.ends_on else day_in_round(call, round_)
+        return day_in_round(request, round_)
+    return wanted if round_.starts_on <= wanted <= round_.ends_on else day_in_round(request, round_)
 
 
-def _row_after(call: Ask, write: ResultWrite, answer: ResultAnswer) -> GridRow:
+def _row_after(request: Request, write: ResultWrite, answer: ResultAnswer) -> GridRow:
     """What the row says after a write. *Errors*: OutOfScope, which is denied and not shown."""
     if answer.code in ("out_of_scope", "not_found"):
         raise OutOfScope
@@ -435,7 +441,7 @@ def _row_after(call: Ask, write: ResultWrite, answer: ResultAnswer) -> GridRow:
         return GridRow(child, version=answer.version, was=choice, chosen=choice, on=on)
     there = answer.current
     if there is None or answer.code not in ("stale", "conflict"):
-        text = language_of(call).gettext(answer.message)
+        text = language_of(request).gettext(answer.message)
         return GridRow(child, version=write.version, chosen=choice, on=on, fault=text)
     was, on = _choice(there.outcome, there.level), there.tested_on.isoformat()
     if was == choice:

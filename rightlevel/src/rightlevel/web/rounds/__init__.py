@@ -32,9 +32,9 @@ from rightlevel.programme.schools import (
     list_schools,
     list_years,
 )
-from rightlevel.web.call import Ask, ById, SchoolSought, actor_of
 from rightlevel.web.feature import IN_PAGES, Feature, Filters
 from rightlevel.web.language import N_
+from rightlevel.web.request import ById, Request, SchoolSought, actor_of
 from rightlevel.web.rounds import schools, snapshots
 from rightlevel.web.sent import Reason
 from rightlevel.web.templating import language_of, render
@@ -89,12 +89,12 @@ class StepForm(Reason, frozen=True):
     with_open_retests: bool = False
 
 
-async def _years(call: Ask, thing: Round | None, _: Any) -> dict[str, Any]:
+async def _years(request: Request, thing: Round | None, _: Any) -> dict[str, Any]:
     """The years from which to choose one for a new round, the current one first chosen."""
     if thing is not None:
         return {"years": [], "year_id": thing.school_year_id}
-    year = await current_year(call.session)
-    years = await list_years(call.session, actor_of(call), ALL)
+    year = await current_year(request.session)
+    years = await list_years(request.session, actor_of(request), ALL)
     return {"years": [(each.id, each.name) for each in years.items], "year_id": year.id if year else None}
 
 
@@ -120,7 +120,7 @@ routes.include(snapshots.routes)
 
 routes.answers("set_one_round_state", "POST /api/v1/rounds/{id}/state", set_round_state, StateChange)
 routes.sends(
-    "set_round_state_here",
+    "post_set_round_state",
     "/rounds/{id}/state/{state}",
     set_round_state,
     StepForm,
@@ -137,23 +137,25 @@ routes.answers(
 
 
 @routes.get("/rounds/{id}", May("read", "round"), page=PageLimit(50), **IN_PAGES)
-async def round_page(call: Ask, *, path: ById, query: SchoolSought, page: PageRequest) -> Html:
+async def round_page(request: Request, *, path: ById, query: SchoolSought, page: PageRequest) -> Html:
     """One round: its days, what can be done next, and which schools are locked in it."""
-    return render(call, "rounds/one.html", **await _one(call, path.id, query.search.strip(), page))
+    return render(request, "rounds/one.html", **await _one(request, path.id, query.search.strip(), page))
 
 
-async def _one(call: Ask, round_id: int, search: str, page: PageRequest) -> dict[str, Any]:
-    actor, language = actor_of(call), language_of(call)
-    round_ = await read_round(call.session, actor, round_id)
+async def _one(request: Request, round_id: int, search: str, page: PageRequest) -> dict[str, Any]:
+    actor, language = actor_of(request), language_of(request)
+    round_ = await read_round(request.session, actor, round_id)
     may_lock = allowed(actor.role, "lock", "round")
-    special = await list_round_schools(call.session, actor, round_id, page) if may_lock else None
+    special = await list_round_schools(request.session, actor, round_id, page) if may_lock else None
     found = (
-        await list_schools(call.session, actor, FOUND, SchoolSearch(search)) if may_lock and search else None
+        await list_schools(request.session, actor, FOUND, SchoolSearch(search))
+        if may_lock and search
+        else None
     )
     frozen = round_.state == "frozen"
-    snapshot = await read_snapshot(call.session, actor, round_id) if frozen else None
+    snapshot = await read_snapshot(request.session, actor, round_id) if frozen else None
     amendments = (
-        await list_amendments(call.session, actor, round_id, FOUND)
+        await list_amendments(request.session, actor, round_id, FOUND)
         if frozen and allowed(actor.role, "freeze", "round")
         else None
     )
@@ -161,10 +163,10 @@ async def _one(call: Ask, round_id: int, search: str, page: PageRequest) -> dict
         (state, language.gettext(name), language.gettext(told), asks)
         for state, name, told, asks in STEPS.get(round_.state, [])
     ]
-    places = await place_choices(call) if may_lock and round_.state != "frozen" else []
+    places = await place_choices(request) if may_lock and round_.state != "frozen" else []
     may_freeze = round_.state == "closed" and allowed(actor.role, "freeze", "round")
-    open_retests = await read_open_retests(call.session, actor, round_id) if may_freeze else None
-    can_delete = round_.state != "frozen" and not await round_has_results(call.session, round_id)
+    open_retests = await read_open_retests(request.session, actor, round_id) if may_freeze else None
+    can_delete = round_.state != "frozen" and not await round_has_results(request.session, round_id)
     return {
         "can_delete": can_delete,
         "round": round_,

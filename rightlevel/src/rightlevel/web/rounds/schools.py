@@ -22,9 +22,9 @@ from rightlevel.programme.rounds import (
     unlock_school,
 )
 from rightlevel.programme.schools import read_school
-from rightlevel.web.call import CLASS_BODY, Ask, ById, WithReason, actor_of
 from rightlevel.web.feature import IN_PAGES, Deeds
 from rightlevel.web.language import N_
+from rightlevel.web.request import CLASS_BODY, ById, Request, WithReason, actor_of
 from rightlevel.web.templating import done, language_of, render
 
 ALL = PageRequest(CEILING_ROWS)
@@ -68,7 +68,7 @@ routes.does(
     set_school_dates,
     SchoolDays,
     json=("set_dates_of_school", "PUT /api/v1/rounds/{id}/schools/{school_id}"),
-    html=("set_school_dates_here", "/rounds/{id}/schools/{school_id}/days"),
+    html=("post_set_school_dates", "/rounds/{id}/schools/{school_id}/days"),
     path=RoundAndSchool,
     then=HERE,
     says="Gives a school its own days in a round.",
@@ -77,7 +77,7 @@ routes.does(
     lock_school,
     WithReason,
     json=("lock_one_school", "POST /api/v1/rounds/{id}/schools/{school_id}/lock"),
-    html=("lock_school_here", "/rounds/{id}/schools/{school_id}/lock"),
+    html=("post_lock_school", "/rounds/{id}/schools/{school_id}/lock"),
     path=RoundAndSchool,
     then=HERE,
     word=N_("The school is locked in this round."),
@@ -87,7 +87,7 @@ routes.does(
     unlock_school,
     WithReason,
     json=("unlock_one_school", "POST /api/v1/rounds/{id}/schools/{school_id}/unlock"),
-    html=("unlock_school_here", "/rounds/{id}/schools/{school_id}/unlock"),
+    html=("post_unlock_school", "/rounds/{id}/schools/{school_id}/unlock"),
     path=RoundAndSchool,
     then=HERE,
     word=N_("The school is unlocked in this round."),
@@ -95,13 +95,13 @@ routes.does(
 
 
 @routes.put("/api/v1/rounds/{id}/schools", May("lock", "round"), body_bytes=CLASS_BODY)
-async def set_dates_of_many_schools(call: Ask, *, path: ById, body: ManyDates) -> DatesAnswers:
+async def set_dates_of_many_schools(request: Request, *, path: ById, body: ManyDates) -> DatesAnswers:
     """Gives many schools their own days at once, each answered for itself; what is left out stays as it is."""
     if body.place_id is not None:
         return DatesAnswers(
             await set_dates_of_place(
-                call.session,
-                actor_of(call),
+                request.session,
+                actor_of(request),
                 path.id,
                 body.place_id,
                 starts_on=body.starts_on,
@@ -110,22 +110,24 @@ async def set_dates_of_many_schools(call: Ask, *, path: ById, body: ManyDates) -
             )
         )
     return DatesAnswers(
-        await set_dates_of_schools(call.session, actor_of(call), path.id, body.schools, confirm=body.confirm)
+        await set_dates_of_schools(
+            request.session, actor_of(request), path.id, body.schools, confirm=body.confirm
+        )
     )
 
 
 @routes.get("/rounds/{id}/schools/{school_id}", May("lock", "round"), **IN_PAGES)
-async def round_school_page(call: Ask, *, path: RoundAndSchool) -> Html:
+async def round_school_page(request: Request, *, path: RoundAndSchool) -> Html:
     """One school in one round: its own days, and its lock."""
-    actor = actor_of(call)
-    round_ = await read_round(call.session, actor, path.id)
-    school = await read_school(call.session, actor, path.school_id)
+    actor = actor_of(request)
+    round_ = await read_round(request.session, actor, path.id)
+    school = await read_school(request.session, actor, path.school_id)
     if round_.is_deleted or school.is_deleted:
         raise NotFound
-    special = await list_round_schools(call.session, actor, path.id, ALL)
+    special = await list_round_schools(request.session, actor, path.id, ALL)
     own = next((each for each in special.items if each.school_id == path.school_id), None)
     days = SchoolDays(own.starts_on, own.ends_on) if own else SchoolDays()
-    return render(call, "rounds/school.html", round=round_, school=school, own=own, form=days)
+    return render(request, "rounds/school.html", round=round_, school=school, own=own, form=days)
 
 
 NOT_SAVED = {
@@ -147,18 +149,18 @@ class PlaceDaysForm(msgspec.Struct, frozen=True):
 
 
 @routes.post("/rounds/{id}/places/days", May("lock", "round"), **IN_PAGES)
-async def set_place_dates_here(call: Ask, *, path: ById, form: PlaceDaysForm) -> Redirect:
+async def post_set_place_dates(request: Request, *, path: ById, form: PlaceDaysForm) -> Redirect:
     """Gives all schools below a place their own days; what is left empty stays as it is."""
     answers = await set_dates_of_place(
-        call.session,
-        actor_of(call),
+        request.session,
+        actor_of(request),
         path.id,
         form.place,
         starts_on=form.starts_on,
         ends_on=form.ends_on,
         confirm=form.confirm,
     )
-    _ = language_of(call).gettext
+    _ = language_of(request).gettext
     saved = sum(1 for each in answers if each.code == "saved")
     refused = sum(1 for each in answers if each.code == "ends_before_start")
     text = _("{count} schools have these days.", count=saved)
@@ -169,4 +171,4 @@ async def set_place_dates_here(call: Ask, *, path: ById, form: PlaceDaysForm) ->
         text += " " + _(
             "{count} were left as they are: their last day would be before the first.", count=refused
         )
-    return done(call, f"/rounds/{path.id}", text)
+    return done(request, f"/rounds/{path.id}", text)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from flatwater.contract import Raw
 from rightlevel.programme import rounds
 from rightlevel.programme.permissions import May
-from rightlevel.web.call import Ask, actor_of
 from rightlevel.web.feature import Deeds, Filters
+from rightlevel.web.request import Request, actor_of
 from rightlevel.web.rounds.schools import RoundAndSchool
 
 CHECK_S = 120.0
@@ -39,7 +39,7 @@ routes.answers(
 
 
 @routes.get("/api/v1/rounds/{id}/snapshot/schools/{school_id}", May("freeze", "round"), media=(TEXT,))
-async def read_one_part(call: Ask, *, path: RoundAndSchool) -> Raw:
+async def read_one_part(request: Request, *, path: RoundAndSchool) -> Raw:
     """One school's results as they were frozen, a line each."""
-    content = await rounds.read_snapshot_part(call.session, actor_of(call), path.id, path.school_id)
+    content = await rounds.read_snapshot_part(request.session, actor_of(request), path.id, path.school_id)
     return Raw(content.encode(), TEXT)

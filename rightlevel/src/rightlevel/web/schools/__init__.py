@@ -30,9 +30,9 @@ from rightlevel.programme.schools import (
     restore_school,
 )
 from rightlevel.programme.students import StudentSearch, count_students
-from rightlevel.web.call import Ask, ById, actor_of
 from rightlevel.web.feature import IN_PAGES, Feature
 from rightlevel.web.places import place_choices
+from rightlevel.web.request import ById, Request, actor_of
 from rightlevel.web.schools import classes
 from rightlevel.web.templating import render
 from rightlevel.web.work import grade_choices, round_of_today, work_at
@@ -54,12 +54,12 @@ class YearShown(msgspec.Struct, frozen=True):
     year: int | None = None
 
 
-async def _places(call: Ask, school: School | None, asked: SchoolsWanted | None) -> dict[str, Any]:
+async def _places(request: Request, school: School | None, asked: SchoolsWanted | None) -> dict[str, Any]:
     """The places from which to choose one for a new school; where one stands is changed on a page of its own, with a reason."""
     if school is not None:
         return {"places": [], "place_id": school.place_id}
     place_id = asked.place_id if asked else None
-    return {"places": await place_choices(call, place_id), "place_id": place_id}
+    return {"places": await place_choices(request, place_id), "place_id": place_id}
 
 
 routes = Feature("school", "schools")
@@ -84,10 +84,10 @@ routes.include(classes.routes)
 
 
 @routes.get("/schools", May("read", "school"), page=PageLimit(50), **IN_PAGES)
-async def schools_page(call: Ask, *, query: SchoolsWanted, page: PageRequest) -> Html:
+async def schools_page(request: Request, *, query: SchoolsWanted, page: PageRequest) -> Html:
     """Schools by name, with their exact number."""
-    actor = actor_of(call)
-    round_ = await round_of_today(call)
+    actor = actor_of(request)
+    round_ = await round_of_today(request)
     is_open = round_ is not None and round_.state == "open"
     asked = SchoolSearch(
         search=query.search.strip() or None,
@@ -95,24 +95,24 @@ async def schools_page(call: Ask, *, query: SchoolsWanted, page: PageRequest) ->
         untested_in=round_.id if query.untested and round_ else None,
     )
     return render(
-        call,
+        request,
         "schools/list.html",
         is_open=is_open,
         query=query,
-        page=await list_schools(call.session, actor, page, asked),
-        total=await count_schools(call.session, actor, asked),
-        places=await place_choices(call, query.place_id),
+        page=await list_schools(request.session, actor, page, asked),
+        total=await count_schools(request.session, actor, asked),
+        places=await place_choices(request, query.place_id),
     )
 
 
 @routes.get("/schools/{id}", May("read", "school"), **IN_PAGES)
-async def school_page(call: Ask, *, path: ById, query: YearShown) -> Html:
+async def school_page(request: Request, *, path: ById, query: YearShown) -> Html:
     """One school: what is tested there, its children and its classes of a year."""
-    return render(call, "schools/one.html", **await _one(call, path.id, year_id=query.year))
+    return render(request, "schools/one.html", **await _one(request, path.id, year_id=query.year))
 
 
-async def _one(call: Ask, school_id: int, *, year_id: int | None = None) -> dict[str, Any]:
-    actor, session = actor_of(call), call.session
+async def _one(request: Request, school_id: int, *, year_id: int | None = None) -> dict[str, Any]:
+    actor, session = actor_of(request), request.session
     school = await read_school(session, actor, school_id)
     place = await read_place(session, actor, school.place_id)
     years = (await list_years(session, actor, PageRequest(20))).items
@@ -122,7 +122,7 @@ async def _one(call: Ask, school_id: int, *, year_id: int | None = None) -> dict
         else next((each for each in years if each.id == year_id), None)
     )
     may_see = allowed(actor.role, "read", "student") and not school.is_deleted
-    round_ = await round_of_today(call)
+    round_ = await round_of_today(request)
     classes = (
         await list_classes(session, actor, ALL, school_id=school_id, school_year_id=year.id) if year else None
     )
@@ -137,23 +137,23 @@ async def _one(call: Ask, school_id: int, *, year_id: int | None = None) -> dict
         "enrolled": await count_students(session, actor, StudentSearch(school_id, status="active"))
         if may_see
         else 0,
-        "rows": await work_at(call, school_id, round_) if may_see and round_ else [],
+        "rows": await work_at(request, school_id, round_) if may_see and round_ else [],
         "stays": (await list_stays(session, actor, school_id))[1:],
-        "changes": await _changes(call, school_id),
+        "changes": await _changes(request, school_id),
         "merged_into": await read_school(session, actor, school.merged_into)
         if school.merged_into and actor.scope.reaches_school(school.merged_into)
         else None,
-        "grades": await grade_choices(call),
-        "deleted_classes": await _deleted_classes(call, school_id),
+        "grades": await grade_choices(request),
+        "deleted_classes": await _deleted_classes(request, school_id),
     }
 
 
-async def _changes(call: Ask, school_id: int) -> list[SchoolChanged]:
-    return (await list_school_changes(call.session, actor_of(call), school_id, PageRequest(20))).items
+async def _changes(request: Request, school_id: int) -> list[SchoolChanged]:
+    return (await list_school_changes(request.session, actor_of(request), school_id, PageRequest(20))).items
 
 
-async def _deleted_classes(call: Ask, school_id: int) -> list[ClassRow]:
-    actor = actor_of(call)
+async def _deleted_classes(request: Request, school_id: int) -> list[ClassRow]:
+    actor = actor_of(request)
     if not allowed(actor.role, "restore", "class"):
         return []
-    return (await list_classes(call.session, actor, ALL, school_id=school_id, deleted=True)).items
+    return (await list_classes(request.session, actor, ALL, school_id=school_id, deleted=True)).items

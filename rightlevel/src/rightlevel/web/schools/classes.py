@@ -6,8 +6,8 @@ import msgspec
 
 from rightlevel.programme import schools
 from rightlevel.programme.permissions import May
-from rightlevel.web.call import Ask, ById, Deletion
 from rightlevel.web.feature import BACK, DELETED, Deeds, Feature, Filters
+from rightlevel.web.request import ById, Deletion, Request
 from rightlevel.web.sent import Reason
 
 
@@ -42,7 +42,7 @@ routes.lists(schools.list_classes, Filters)
 routes.reads(schools.read_class)
 routes.makes(schools.create_class, schools.NewClass, says="Makes a class.")
 routes.sends(
-    "create_class_here",
+    "post_create_class",
     "/schools/{id}/classes",
     schools.create_class,
     ClassForm,
@@ -61,7 +61,7 @@ routes.does(
     schools.delete_class,
     Deletion,
     json=("delete_one_class", "DELETE /api/v1/classes/{id}"),
-    html=("delete_class_here", "/schools/{id}/classes/{class_id}/delete"),
+    html=("post_delete_class", "/schools/{id}/classes/{class_id}/delete"),
     html_path=ClassOfSchool,
     form=Reason,
     needed=("reason",),
@@ -71,7 +71,7 @@ routes.does(
 routes.does(
     schools.restore_class,
     json=("restore_one_class", "POST /api/v1/classes/{id}/restore"),
-    html=("restore_class_here", "/schools/{id}/classes/{class_id}/restore"),
+    html=("post_restore_class", "/schools/{id}/classes/{class_id}/restore"),
     html_path=ClassOfSchool,
     may="restore",
     then=HERE,
@@ -91,9 +91,9 @@ grades.answers(
 
 
 @grades.get("/api/v1/settings/grades", May("read", "class"))
-async def read_programme_grades(call: Ask) -> Grades:
+async def read_programme_grades(request: Request) -> Grades:
     """The grades of the programme."""
-    return Grades(await schools.read_grades(call.session))
+    return Grades(await schools.read_grades(request.session))
 
 
 routes.include(grades)

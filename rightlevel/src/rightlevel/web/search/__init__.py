@@ -7,8 +7,8 @@ import msgspec
 from flatwater.contract import Html
 from rightlevel.programme.permissions import May
 from rightlevel.programme.search import LONGEST_SEARCH, MOST_FOUND, search
-from rightlevel.web.call import Ask, actor_of
 from rightlevel.web.feature import Deeds, Filters
+from rightlevel.web.request import Request, actor_of
 from rightlevel.web.templating import render
 
 routes = Deeds("search", "search")
@@ -22,8 +22,10 @@ class SearchWanted(msgspec.Struct, frozen=True):
 
 
 @routes.get("/search", May("read", "search"), tags=("pages",))
-async def search_page(call: Ask, *, query: SearchWanted) -> Html:
+async def search_page(request: Request, *, query: SearchWanted) -> Html:
     """Children, schools and people that a text finds."""
     text = query.search.strip()
-    found = await search(call.session, actor_of(call), search=text) if text else None
-    return render(call, "search/page.html", text=text, found=found, most=MOST_FOUND, longest=LONGEST_SEARCH)
+    found = await search(request.session, actor_of(request), search=text) if text else None
+    return render(
+        request, "search/page.html", text=text, found=found, most=MOST_FOUND, longest=LONGEST_SEARCH
+    )

@@ -8,8 +8,8 @@ from flatwater.contract import Html
 from rightlevel.programme.languages import CALENDARS, ChosenCalendar, choose_calendar
 from rightlevel.programme.permissions import May
 from rightlevel.programme.time_zone import change_time_zone, read_time_zone
-from rightlevel.web.call import Ask, actor_of
 from rightlevel.web.feature import IN_PAGES, Deeds
+from rightlevel.web.request import Request, actor_of
 from rightlevel.web.templating import render
 
 
@@ -25,22 +25,22 @@ routes.does(
     change_time_zone,
     ChosenZone,
     json=("change_programme_time_zone", "PUT /api/v1/settings/time-zone"),
-    html=("change_time_zone_here", "/settings/time-zone"),
+    html=("post_change_time_zone", "/settings/time-zone"),
     then="/settings",
 )
 routes.does(
     choose_calendar,
     ChosenCalendar,
     json=("choose_programme_calendar", "PUT /api/v1/settings/calendar"),
-    html=("choose_calendar_here", "/settings/calendar"),
+    html=("post_choose_calendar", "/settings/calendar"),
     then="/settings",
     says="By which calendar days are written; what is typed and what programs send stays Gregorian.",
 )
 
 
 @routes.get("/settings", May("change", "time_zone"), **IN_PAGES)
-async def settings_page(call: Ask) -> Html:
+async def settings_page(request: Request) -> Html:
     """The settings of the programme."""
-    zone = await read_time_zone(call.session, actor_of(call), call.app.clock)
-    calendar = call.app.languages.learned.calendar
-    return render(call, "settings/page.html", zone=zone, calendar=calendar, calendars=CALENDARS)
+    zone = await read_time_zone(request.session, actor_of(request), request.app.clock)
+    calendar = request.app.languages.learned.calendar
+    return render(request, "settings/page.html", zone=zone, calendar=calendar, calendars=CALENDARS)

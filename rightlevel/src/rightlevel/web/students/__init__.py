@@ -7,8 +7,8 @@ from datetime import date
 import msgspec
 
 from rightlevel.programme import students
-from rightlevel.web.call import AtVersion
 from rightlevel.web.feature import Feature
+from rightlevel.web.request import AtVersion
 from rightlevel.web.students import changes, pages
 
 
@@ -28,7 +28,7 @@ routes.does(
     students.change_student,
     students.StudentChange,
     json=("change_one_student", "PATCH /api/v1/students/{id}"),
-    html=("change_student_here", "/students/{id}/edit"),
+    html=("post_change_student", "/students/{id}/edit"),
     then="/students/{path.id}",
     none_if_blank=("guardian_contact",),
     says="Corrects a child's record where it stands; a stale version gets 409 with both, another school or year 422 `move_needed`.",
@@ -37,14 +37,14 @@ routes.does(
     students.mark_left,
     Leaving,
     json=("mark_student_left", "POST /api/v1/students/{id}/leave"),
-    html=("student_left_here", "/students/{id}/left"),
+    html=("post_student_left", "/students/{id}/left"),
     then="/students/{path.id}",
 )
 routes.does(
     students.mark_returned,
     AtVersion,
     json=("mark_student_returned", "POST /api/v1/students/{id}/return"),
-    html=("student_returned_here", "/students/{id}/returned"),
+    html=("post_student_returned", "/students/{id}/returned"),
     then="/students/{path.id}",
 )
 routes.deletes(students.delete_student, then=pages.list_of_its_school)

@@ -11,8 +11,8 @@ from flatwater.contract import Html
 from flatwater.paging import PageRequest
 from rightlevel.programme.permissions import May
 from rightlevel.programme.students import RecordChange, list_record_changes, read_student
-from rightlevel.web.call import Ask, ByUuid, actor_of
 from rightlevel.web.language import NOTHING, Language
+from rightlevel.web.request import ByUuid, Request, actor_of
 from rightlevel.web.routes import Routes
 from rightlevel.web.templating import language_of, render
 from rightlevel.web.words import word
@@ -79,16 +79,16 @@ def shown(language: Language, name: str, values: dict[str, Any]) -> str:
     return language.date(date.fromisoformat(value)) if name.endswith("_on") else str(value)
 
 
-async def latest_changes(call: Ask, student_id: str) -> dict[str, Any]:
+async def latest_changes(request: Request, student_id: str) -> dict[str, Any]:
     """The latest changes of a child for its own page, and whether there are more. *Cost*: two statements."""
-    page = await list_record_changes(call.session, actor_of(call), student_id, LATEST)
-    return {"changes": lines_of(language_of(call), page.items), "has_more_changes": page.next is not None}
+    page = await list_record_changes(request.session, actor_of(request), student_id, LATEST)
+    return {"changes": lines_of(language_of(request), page.items), "has_more_changes": page.next is not None}
 
 
 @routes.get("/students/{id}/changes", May("read", "student"))
-async def changes_page(call: Ask, *, path: ByUuid, page: PageRequest) -> Html:
+async def changes_page(request: Request, *, path: ByUuid, page: PageRequest) -> Html:
     """Everything that was changed of a child's record, the latest first."""
-    student = await read_student(call.session, actor_of(call), path.id)
-    found = await list_record_changes(call.session, actor_of(call), path.id, page)
-    lines = lines_of(language_of(call), found.items)
-    return render(call, "students/changes.html", student=student, changes=lines, page=found)
+    student = await read_student(request.session, actor_of(request), path.id)
+    found = await list_record_changes(request.session, actor_of(request), path.id, page)
+    lines = lines_of(language_of(request), found.items)
+    return render(request, "students/changes.html", student=student, changes=lines, page=found)

@@ -14,7 +14,7 @@ from rightlevel.programme.permissions import Subject
 from rightlevel.programme.results import StudentResult, results_of_student
 from rightlevel.programme.rounds import Round, list_rounds
 from rightlevel.programme.students import Student
-from rightlevel.web.call import Ask, actor_of
+from rightlevel.web.request import Request, actor_of
 
 SUBJECTS: tuple[Subject, ...] = ("language", "math")
 LATEST = 6
@@ -30,13 +30,13 @@ class Cell(msgspec.Struct, frozen=True):
     url: str = ""
 
 
-async def history_lines(call: Ask, student: Student) -> dict[str, Any]:
+async def history_lines(request: Request, student: Student) -> dict[str, Any]:
     """The rounds in order and a line of cells for each subject that the actor has. *Cost*: four statements."""
-    actor = actor_of(call)
-    known = await list_rounds(call.session, actor, PageRequest(LATEST))
-    day = today(call.clock)
+    actor = actor_of(request)
+    known = await list_rounds(request.session, actor, PageRequest(LATEST))
+    day = today(request.clock)
     rounds = [each for each in reversed(known.items) if each.starts_on <= day or each.state == "open"]
-    found = await results_of_student(call.session, actor, student.id, PageRequest(CEILING_ROWS))
+    found = await results_of_student(request.session, actor, student.id, PageRequest(CEILING_ROWS))
     by_key = {(each.round_id, each.subject): each for each in found.items}
     scope = actor.scope
     subjects: list[Subject] = [

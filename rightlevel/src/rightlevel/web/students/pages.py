@@ -25,9 +25,9 @@ from rightlevel.programme.students import (
     propose_code,
     read_student,
 )
-from rightlevel.web.call import Ask, ById, ByUuid, actor_of
 from rightlevel.web.feature import Deeds, Given
 from rightlevel.web.language import Language
+from rightlevel.web.request import ById, ByUuid, Request, actor_of
 from rightlevel.web.students.changes import latest_changes
 from rightlevel.web.students.history import history_lines
 from rightlevel.web.templating import language_of, render
@@ -74,53 +74,57 @@ class ChildBegun(msgspec.Struct, frozen=True):
 
 
 @routes.get("/students", May("read", "student"), page=MANY)
-async def students_page(call: Ask, *, query: ChildrenWanted, page: PageRequest) -> Html:
+async def students_page(request: Request, *, query: ChildrenWanted, page: PageRequest) -> Html:
     """Every child within reach, by name."""
-    return render(call, "students/list.html", school=None, **await _children(call, query, page, None))
+    return render(request, "students/list.html", school=None, **await _children(request, query, page, None))
 
 
 @routes.get("/schools/{id}/students", May("read", "student"), page=MANY)
-async def students_of_school_page(call: Ask, *, path: ById, query: ChildrenWanted, page: PageRequest) -> Html:
+async def students_of_school_page(
+    request: Request, *, path: ById, query: ChildrenWanted, page: PageRequest
+) -> Html:
     """Every child of a school, by name."""
-    school = await read_school(call.session, actor_of(call), path.id)
-    return render(call, "students/list.html", school=school, **await _children(call, query, page, path.id))
+    school = await read_school(request.session, actor_of(request), path.id)
+    return render(
+        request, "students/list.html", school=school, **await _children(request, query, page, path.id)
+    )
 
 
 async def _children(
-    call: Ask, query: ChildrenWanted, page: PageRequest, school_id: int | None
+    request: Request, query: ChildrenWanted, page: PageRequest, school_id: int | None
 ) -> dict[str, Any]:
     status = "left" if query.status == "left" else "active"
     asked = StudentSearch(school_id, grade=query.grade, search=query.search.strip() or None, status=status)
-    actor = actor_of(call)
-    rows = await list_students(call.session, actor, page, asked)
-    years = await children_by_year(call.session, actor, school_id=school_id)
+    actor = actor_of(request)
+    rows = await list_students(request.session, actor, page, asked)
+    years = await children_by_year(request.session, actor, school_id=school_id)
     others = sorted({each.school_id for each in rows.items} - {school_id})
     return {
         "query": query,
         "page": rows,
-        "total": await count_students(call.session, actor, asked),
+        "total": await count_students(request.session, actor, asked),
         "elsewhere": [each for each in years if not each.is_current],
-        "grades": await grade_choices(call),
-        "schools": await school_names(call.session, actor, others),
+        "grades": await grade_choices(request),
+        "schools": await school_names(request.session, actor, others),
     }
 
 
 @routes.get("/schools/{id}/students/new", May("create", "student"))
-async def new_student_page(call: Ask, *, path: ById, query: ChildBegun) -> Html:
+async def new_student_page(request: Request, *, path: ById, query: ChildBegun) -> Html:
     """The everyday form: code, name, sex, grade. The next code is there already."""
-    code = query.code or await propose_code(call.session, actor_of(call), path.id)
+    code = query.code or await propose_code(request.session, actor_of(request), path.id)
     begun = msgspec.structs.replace(query, code=code)
-    return render(call, "students/form.html", **await _form(call, path.id, None, begun))
+    return render(request, "students/form.html", **await _form(request, path.id, None, begun))
 
 
 async def _form(
-    call: Ask, school_id: int, student: Student | None, form: Student | ChildBegun
+    request: Request, school_id: int, student: Student | None, form: Student | ChildBegun
 ) -> dict[str, Any]:
-    actor, language = actor_of(call), language_of(call)
-    school = await read_school(call.session, actor, school_id)
-    classes = await list_classes(call.session, actor, ALL, school_id=school_id)
+    actor, language = actor_of(request), language_of(request)
+    school = await read_school(request.session, actor, school_id)
+    classes = await list_classes(request.session, actor, ALL, school_id=school_id)
     year_id = max((each.school_year_id for each in classes.items), default=0)
-    grades = await grade_choices(call, short=True)
+    grades = await grade_choices(request, short=True)
     if student is not None:
         # A child is corrected where it stands: in its own year, and in a grade that the programme may not have any more.
         year_id = student.school_year_id
@@ -138,7 +142,7 @@ async def _form(
     }
 
 
-async def _next_or_it(call: Ask, given: Given) -> str:
+async def _next_or_it(request: Request, given: Given) -> str:
     """Where to go once a child is added: to it, or on to the next one of its grade and class."""
     form: ChildForm = given["form"]
     if not form.another:
@@ -152,7 +156,7 @@ def _is_saved(language: Language, student: Student) -> str:
 
 
 routes.sends(
-    "create_student_here",
+    "post_create_student",
     "/schools/{id}/students/new",
     add_student,
     ChildForm,
@@ -164,34 +168,34 @@ routes.sends(
 
 
 @routes.get("/students/{id}", May("read", "student"))
-async def student_page(call: Ask, *, path: ByUuid) -> Html:
+async def student_page(request: Request, *, path: ByUuid) -> Html:
     """One child: who it is, and its levels, one line a subject. Of one that only sat where the reader works, what belongs there."""
     try:
-        values = await _one(call, path.id)
+        values = await _one(request, path.id)
     except NotFound:
-        child = await read_moved_child(call.session, actor_of(call), path.id)
-        found = await results_of_student(call.session, actor_of(call), path.id, ALL)
-        return render(call, "students/moved.html", child=child, results=found.items)
-    return render(call, "students/one.html", **values)
+        child = await read_moved_child(request.session, actor_of(request), path.id)
+        found = await results_of_student(request.session, actor_of(request), path.id, ALL)
+        return render(request, "students/moved.html", child=child, results=found.items)
+    return render(request, "students/one.html", **values)
 
 
-async def _one(call: Ask, student_id: str) -> dict[str, Any]:
-    actor, language = actor_of(call), language_of(call)
-    student = await read_student(call.session, actor, student_id)
-    school = await read_school(call.session, actor, student.school_id)
+async def _one(request: Request, student_id: str) -> dict[str, Any]:
+    actor, language = actor_of(request), language_of(request)
+    student = await read_student(request.session, actor, student_id)
+    school = await read_school(request.session, actor, student.school_id)
     section = ""
     if student.class_id is not None:
-        section = (await read_class(call.session, actor, student.class_id)).section
-    history = {} if student.is_deleted else await history_lines(call, student)
-    history |= await latest_changes(call, student_id)
+        section = (await read_class(request.session, actor, student.class_id)).section
+    history = {} if student.is_deleted else await history_lines(request, student)
+    history |= await latest_changes(request, student_id)
     may_delete = allowed(actor.role, "delete", "student") and not student.is_deleted
     may_override = allowed(actor.role, "override", "result")
-    can_delete = may_delete and (may_override or not await is_settled(call.session, student_id))
+    can_delete = may_delete and (may_override or not await is_settled(request.session, student_id))
     return {
         "student": student,
         "school": school,
         "class_name": language.gettext("Class {section}", section=section) if section else "",
-        "today": today(call.clock),
+        "today": today(request.clock),
         "can_delete": can_delete,
         "is_kept": may_delete and not can_delete,
         **history,
@@ -199,13 +203,13 @@ async def _one(call: Ask, student_id: str) -> dict[str, Any]:
 
 
 @routes.get("/students/{id}/edit", May("change", "student"))
-async def edit_student_page(call: Ask, *, path: ByUuid) -> Html:
+async def edit_student_page(request: Request, *, path: ByUuid) -> Html:
     """The form that changes a child's record."""
-    student = await read_student(call.session, actor_of(call), path.id)
-    return render(call, "students/form.html", **await _form(call, student.school_id, student, student))
+    student = await read_student(request.session, actor_of(request), path.id)
+    return render(request, "students/form.html", **await _form(request, student.school_id, student, student))
 
 
-async def list_of_its_school(call: Ask, given: Given) -> str:
+async def list_of_its_school(request: Request, given: Given) -> str:
     """Where to look when a child's record is taken away: among the children of its school."""
-    student = await read_student(call.session, actor_of(call), given["path"].id)
+    student = await read_student(request.session, actor_of(request), given["path"].id)
     return f"/schools/{student.school_id}/students"

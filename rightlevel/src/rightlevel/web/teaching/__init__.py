@@ -7,8 +7,8 @@ import msgspec
 from flatwater.paging import PageLimit
 from rightlevel.programme import teaching
 from rightlevel.programme.permissions import May
-from rightlevel.web.call import CLASS_BODY, Ask, ByUuid, actor_of
 from rightlevel.web.feature import Deeds, Filters
+from rightlevel.web.request import CLASS_BODY, ByUuid, Request, actor_of
 from rightlevel.web.teaching import pages
 
 
@@ -71,16 +71,20 @@ routes.include(pages.routes)
 
 
 @routes.get("/api/v1/teaching-sessions/{id}", May("read", "teaching"))
-async def read_teaching_session(call: Ask, *, path: ByUuid) -> OneSession:
+async def read_teaching_session(request: Request, *, path: ByUuid) -> OneSession:
     """A session with its attendance."""
-    return OneSession(*await teaching.read_session(call.session, actor_of(call), path.id))
+    return OneSession(*await teaching.read_session(request.session, actor_of(request), path.id))
 
 
 @routes.get("/api/v1/dose/groups", May("read", "teaching"))
-async def read_dose_of_groups(call: Ask, *, query: DoseSearch) -> OfGroups:
+async def read_dose_of_groups(request: Request, *, query: DoseSearch) -> OfGroups:
     """What each group of a school was taught in a year beside how its children moved."""
     rows = await teaching.dose_of_groups(
-        call.session, actor_of(call), query.school_id, query.subject, school_year_id=query.school_year_id
+        request.session,
+        actor_of(request),
+        query.school_id,
+        query.subject,
+        school_year_id=query.school_year_id,
     )
     whole = teaching.attendance_share(sum(row.attended for row in rows), sum(row.marked for row in rows))
     return OfGroups([OfGroup(row, row.attendance) for row in rows], whole)

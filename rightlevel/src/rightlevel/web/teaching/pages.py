@@ -26,8 +26,8 @@ from rightlevel.programme.teaching import (
     read_session,
     record_session,
 )
-from rightlevel.web.call import CLASS_BODY, Ask, ById, ByUuid, actor_of
 from rightlevel.web.groups.pages import group_name
+from rightlevel.web.request import CLASS_BODY, ById, ByUuid, Request, actor_of
 from rightlevel.web.routes import Routes
 from rightlevel.web.templating import done, language_of, refused, render
 
@@ -50,26 +50,26 @@ class SessionForm(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
-async def _page(call: Ask, group_id: int, form: SessionForm, presences: dict[str, str]) -> Html:
+async def _page(request: Request, group_id: int, form: SessionForm, presences: dict[str, str]) -> Html:
     """A session's form. Where it was refused for one that stands there, that one is told, and saving once more puts the form in its place."""
-    actor, session, refusal = actor_of(call), call.session, refused.get()
+    actor, session, refusal = actor_of(request), request.session, refused.get()
     group = await read_group(session, actor, group_id)
     row = group.group
     there: dict[str, Any] | None = refusal.values.get("current") if refusal is not None else None
     if there is not None and isinstance(refusal, Stale):
         form = msgspec.structs.replace(form, version=there["version"])
     library = await list_resources(
-        session, actor, ACTIVITIES, ResourceSearch(subject=row.subject), call.clock
+        session, actor, ACTIVITIES, ResourceSearch(subject=row.subject), request.clock
     )
     latest = await list_sessions(
         session, actor, LATEST, school_id=row.school_id, subject=row.subject, group_id=row.id
     )
     return render(
-        call,
+        request,
         "teaching/session.html",
         found=group,
         group=row,
-        name=group_name(language_of(call), row),
+        name=group_name(language_of(request), row),
         form=form,
         marked=presences,
         presences=PRESENCES,
@@ -81,28 +81,28 @@ async def _page(call: Ask, group_id: int, form: SessionForm, presences: dict[str
 
 
 @routes.get("/groups/{id}/session", May("record", "teaching"))
-async def session_page(call: Ask, *, path: ById) -> Html:
+async def session_page(request: Request, *, path: ById) -> Html:
     """Today's session of a group: everybody is marked present, tap who is not, and save."""
-    form = SessionForm(today(call.clock), USUAL_MINUTES, time_ordered_id())
-    return await _page(call, path.id, form, {})
+    form = SessionForm(today(request.clock), USUAL_MINUTES, time_ordered_id())
+    return await _page(request, path.id, form, {})
 
 
 @routes.get("/teaching-sessions/{id}", May("read", "teaching"))
-async def held_session_page(call: Ask, *, path: ByUuid) -> Html:
+async def held_session_page(request: Request, *, path: ByUuid) -> Html:
     """A session that was held, to look at and correct."""
-    row, marks = await read_session(call.session, actor_of(call), path.id)
+    row, marks = await read_session(request.session, actor_of(request), path.id)
     form = SessionForm(
         row.held_on, row.minutes, time_ordered_id(), row.activity, row.resource_id, version=row.version
     )
-    return await _page(call, row.group_id, form, {mark.student_id: mark.presence for mark in marks})
+    return await _page(request, row.group_id, form, {mark.student_id: mark.presence for mark in marks})
 
 
 @routes.post("/groups/{id}/session", May("record", "teaching"), body_bytes=CLASS_BODY)
-async def record_session_here(call: Ask, *, path: ById, form: SessionForm) -> Redirect:
+async def post_record_session(request: Request, *, path: ById, form: SessionForm) -> Redirect:
     """Saves a session with the attendance of the whole group."""
     marks = [
         Mark(name.removeprefix("mark."), values[-1])
-        for name, values in call.sent.fields.items()
+        for name, values in request.sent.fields.items()
         if name.startswith("mark.") and values[-1]
     ]
     write = SessionWrite(
@@ -116,41 +116,41 @@ async def record_session_here(call: Ask, *, path: ById, form: SessionForm) -> Re
         version=form.version,
         reason=form.reason,
     )
-    answer = await record_session(call.session, actor_of(call), write, call.clock)
-    language = language_of(call)
+    answer = await record_session(request.session, actor_of(request), write, request.clock)
+    language = language_of(request)
     told = language.gettext("The session is saved.")
     lost = [each.student_id for each in answer.marks if each.code != "saved"]
     if not lost:
-        return done(call, "/groups", told)
-    names = [await _name_of(call, each) for each in lost]
+        return done(request, "/groups", told)
+    names = [await _name_of(request, each) for each in lost]
     why = language.gettext(
         "Not kept, since the child is no longer in this group: {names}.", names=", ".join(names)
     )
-    return done(call, f"/teaching-sessions/{answer.session_id}", f"{told} {why}", is_partly=True)
+    return done(request, f"/teaching-sessions/{answer.session_id}", f"{told} {why}", is_partly=True)
 
 
-async def _name_of(call: Ask, student_id: str) -> str:
+async def _name_of(request: Request, student_id: str) -> str:
     """A child's name where whoever marked it may still see it."""
     try:
-        return (await read_student(call.session, actor_of(call), student_id)).name
+        return (await read_student(request.session, actor_of(request), student_id)).name
     except ProgrammeError:
-        return language_of(call).gettext("a child who moved to another school")
+        return language_of(request).gettext("a child who moved to another school")
 
 
 @routes.get("/groups/{id}/dose", May("read", "teaching"), page=PageLimit(50))
-async def dose_page(call: Ask, *, path: ById, page: PageRequest) -> Html:
+async def dose_page(request: Request, *, path: ById, page: PageRequest) -> Html:
     """What each child of a group was taught this year, beside how it moved."""
-    actor = actor_of(call)
-    group = (await read_group(call.session, actor, path.id)).group
+    actor = actor_of(request)
+    group = (await read_group(request.session, actor, path.id)).group
     sessions = await list_sessions(
-        call.session, actor, LATEST, school_id=group.school_id, subject=group.subject, group_id=group.id
+        request.session, actor, LATEST, school_id=group.school_id, subject=group.subject, group_id=group.id
     )
     return render(
-        call,
+        request,
         "teaching/dose.html",
         group=group,
-        name=group_name(language_of(call), group),
+        name=group_name(language_of(request), group),
         latest=sessions.items,
-        page=await dose_of_children(call.session, actor, path.id, page),
-        school=await read_school(call.session, actor, group.school_id),
+        page=await dose_of_children(request.session, actor, path.id, page),
+        school=await read_school(request.session, actor, group.school_id),
     )

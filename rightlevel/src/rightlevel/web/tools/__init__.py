@@ -31,9 +31,9 @@ from rightlevel.programme.tools import (
     list_tools,
     read_tool,
 )
-from rightlevel.web.call import CLASS_BODY, Ask, ById, actor_of
 from rightlevel.web.feature import Deeds
 from rightlevel.web.language import languages_in
+from rightlevel.web.request import CLASS_BODY, ById, Request, actor_of
 from rightlevel.web.templating import language_of, render
 
 routes = Deeds("results", "tool")
@@ -107,35 +107,37 @@ def _typed(items: list[ToolItem]) -> str:
     return "\n".join(f"{item.text}{IS}{item.answer}" if item.answer else item.text for item in items)
 
 
-def _language_name(call: Ask, code: str) -> str:
-    known = languages_in(call.app.languages)
+def _language_name(request: Request, code: str) -> str:
+    known = languages_in(request.app.languages)
     return known[code].name if code in known else code
 
 
 @routes.get("/tools", May("read", "tool"), tags=("pages",))
-async def tools_page(call: Ask) -> Html:
+async def tools_page(request: Request) -> Html:
     """The newest version of every tool, by subject and language."""
-    tools = await list_tools(call.session, actor_of(call), ToolSearch())
+    tools = await list_tools(request.session, actor_of(request), ToolSearch())
     sets: dict[tuple[str, str], list[Tool]] = {}
     for tool in tools:
         sets.setdefault((tool.subject, tool.language), []).append(tool)
     rows = [
-        (subject, language, _language_name(call, language), found)
+        (subject, language, _language_name(request, language), found)
         for (subject, language), found in sets.items()
     ]
-    return render(call, "tools/list.html", sets=rows)
+    return render(request, "tools/list.html", sets=rows)
 
 
 @routes.get("/tools/new", May("create", "tool"), tags=("pages",))
-async def new_tool_page(call: Ask, *, query: ToolBegun) -> Html:
+async def new_tool_page(request: Request, *, query: ToolBegun) -> Html:
     """The editor: a new version, filled with the one that it follows."""
     begun = None
     if query.version_of is not None:
-        begun = await read_tool(call.session, actor_of(call), query.version_of)
+        begun = await read_tool(request.session, actor_of(request), query.version_of)
         query = ToolBegun(begun.id, begun.subject, begun.number, begun.language)
-    newest = await list_tools(call.session, actor_of(call), ToolSearch(query.subject, query.language or None))
+    newest = await list_tools(
+        request.session, actor_of(request), ToolSearch(query.subject, query.language or None)
+    )
     follows = next((each.version for each in newest if each.number == query.number and query.language), 0)
-    rules = await read_guided_rules(call.session, actor_of(call))
+    rules = await read_guided_rules(request.session, actor_of(request))
     tasks: list[dict[str, Any]] = [
         {
             "name": task,
@@ -146,21 +148,21 @@ async def new_tool_page(call: Ask, *, query: ToolBegun) -> Html:
         }
         for task in TASKS_OF[query.subject]
     ]
-    known = dict.fromkeys([*languages_in(call.app.languages), *(each.language for each in newest)])
+    known = dict.fromkeys([*languages_in(request.app.languages), *(each.language for each in newest)])
     return render(
-        call,
+        request,
         "tools/form.html",
         begun=begun,
         asked=query,
         follows=follows,
         tasks=tasks,
-        numbers=[(each, language_of(call).number(each)) for each in TOOL_NUMBERS],
-        tool_languages=[(code, _language_name(call, code)) for code in known],
+        numbers=[(each, language_of(request).number(each)) for each in TOOL_NUMBERS],
+        tool_languages=[(code, _language_name(request, code)) for code in known],
     )
 
 
 routes.sends(
-    "create_tool_here",
+    "post_create_tool",
     "/tools/new",
     add_tool_version,
     ToolForm,
@@ -204,7 +206,7 @@ routes.does(
     change_guided_rules,
     NewRules,
     json=("change_rules_of_guided_test", "POST /api/v1/guided-tests/rules"),
-    html=("change_guided_rules_here", "/tools/rules"),
+    html=("post_change_guided_rules", "/tools/rules"),
     form=RulesForm,
     then="/tools/rules",
     may="create",
@@ -213,26 +215,26 @@ routes.does(
 
 
 @routes.get("/tools/rules", May("create", "tool"), tags=("pages",))
-async def guided_rules_page(call: Ask) -> Html:
+async def guided_rules_page(request: Request) -> Html:
     """What passes each task of the guided test, to be changed by a new version."""
-    rules = await read_guided_rules(call.session, actor_of(call))
-    return render(call, "tools/rules.html", rules=rules, texts=TEXTS, items=ITEMS, timed=TIMED)
+    rules = await read_guided_rules(request.session, actor_of(request))
+    return render(request, "tools/rules.html", rules=rules, texts=TEXTS, items=ITEMS, timed=TIMED)
 
 
 @routes.get("/tools/{id}", May("read", "tool"), tags=("pages",))
-async def tool_page(call: Ask, *, path: ById) -> Html:
+async def tool_page(request: Request, *, path: ById) -> Html:
     """One version of a tool as a sheet: what the child reads, in large type, and on a page of its own what the tester is told."""
-    actor = actor_of(call)
-    tool = await read_tool(call.session, actor, path.id)
-    rules = await read_guided_rules(call.session, actor)
-    versions = await list_tool_versions(call.session, actor, path.id)
+    actor = actor_of(request)
+    tool = await read_tool(request.session, actor, path.id)
+    rules = await read_guided_rules(request.session, actor)
+    versions = await list_tool_versions(request.session, actor, path.id)
     # Just what the screen asks stands on paper too, so that one is as hard as the other.
     parts = [(task, items_of(tool, task, rules.thresholds)) for task in TASKS_OF[tool.subject]]
     return render(
-        call,
+        request,
         "tools/one.html",
         tool=tool,
-        language_name=_language_name(call, tool.language),
+        language_name=_language_name(request, tool.language),
         parts=parts,
         thresholds=rules.thresholds,
         versions=versions,

@@ -7,9 +7,9 @@ import msgspec
 from flatwater.paging import PageLimit
 from rightlevel.programme import verification
 from rightlevel.programme.permissions import May
-from rightlevel.web.call import CLASS_BODY, VersionAndReason
 from rightlevel.web.feature import Deeds, Filters
 from rightlevel.web.language import N_
+from rightlevel.web.request import CLASS_BODY, VersionAndReason
 from rightlevel.web.verification import pages
 
 DECIDED = "/verification?state=disputed"
@@ -113,7 +113,7 @@ routes.does(
     verification.resolve,
     Which,
     json=("resolve_one", "POST /api/v1/verifications/{id}/resolve"),
-    html=("resolve_here", "/verification/{id}/resolve"),
+    html=("post_resolve", "/verification/{id}/resolve"),
     then=DECIDED,
     word=N_("Decided. The result is verified."),
     says="Decides which of two levels stands.",
@@ -122,7 +122,7 @@ routes.does(
     verification.return_to_teacher,
     VersionAndReason,
     json=("return_one", "POST /api/v1/verifications/{id}/return"),
-    html=("return_here", "/verification/{id}/return"),
+    html=("post_return", "/verification/{id}/return"),
     may=May("verify", "result"),
     then=DECIDED,
     word=N_("Returned to the teacher."),
@@ -132,7 +132,7 @@ routes.does(
     verification.answer_returned,
     VersionAndReason,
     json=("answer_one", "POST /api/v1/verifications/{id}/answer"),
-    html=("answer_here", "/verification/{id}/answer"),
+    html=("post_answer", "/verification/{id}/answer"),
     may=May("enter", "result"),
     then="/verification/returned",
     word=N_("Noted. The child will be tested again."),
@@ -142,7 +142,7 @@ routes.does(
     verification.withdraw,
     VersionAndReason,
     json=("withdraw_one", "POST /api/v1/verifications/{id}/withdraw"),
-    html=("withdraw_here", "/verification/{id}/withdraw"),
+    html=("post_withdraw", "/verification/{id}/withdraw"),
     then=DECIDED,
     word=N_("The re-test is withdrawn."),
 )

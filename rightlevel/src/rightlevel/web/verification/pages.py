@@ -31,8 +31,8 @@ from rightlevel.programme.verification import (
     save_retests,
     verification_queue,
 )
-from rightlevel.web.call import Ask, ByUuid, actor_of
 from rightlevel.web.language import N_
+from rightlevel.web.request import ByUuid, Request, actor_of
 from rightlevel.web.routes import Routes
 from rightlevel.web.templating import done, render
 from rightlevel.web.work import place_choices
@@ -128,53 +128,53 @@ class AgreementWanted(msgspec.Struct, frozen=True):
     by: str = "all"
 
 
-async def _round(call: Ask, round_id: int | None) -> Round | None:
+async def _round(request: Request, round_id: int | None) -> Round | None:
     if round_id is not None:
-        return await read_round(call.session, actor_of(call), round_id)
-    return await current_round(call.session, actor_of(call), call.clock)
+        return await read_round(request.session, actor_of(request), round_id)
+    return await current_round(request.session, actor_of(request), request.clock)
 
 
-async def _rounds(call: Ask) -> list[Round]:
-    return (await list_rounds(call.session, actor_of(call), ROUNDS)).items
+async def _rounds(request: Request) -> list[Round]:
+    return (await list_rounds(request.session, actor_of(request), ROUNDS)).items
 
 
 @routes.get("/verification", May("read", "verification"), page=PageLimit(50))
-async def verification_page(call: Ask, *, query: QueueWanted, page: PageRequest) -> Html:
+async def verification_page(request: Request, *, query: QueueWanted, page: PageRequest) -> Html:
     """The re-tests of a round: to do, to decide, returned, settled."""
-    round_ = await _round(call, query.round)
+    round_ = await _round(request, query.round)
     state = query.state if query.state in dict(TABS) else "waiting"
     queue = None
     if round_ is not None:
         queue = await verification_queue(
-            call.session,
-            actor_of(call),
+            request.session,
+            actor_of(request),
             page,
-            call.clock,
+            request.clock,
             round_id=round_.id,
             state=state,
             school_id=query.school,
             subject=query.subject or None,
         )
     return render(
-        call,
+        request,
         "verification/queue.html",
         round=round_,
-        rounds=await _rounds(call),
+        rounds=await _rounds(request),
         queue=queue,
         state=state,
         wanted=query,
         tabs=TABS,
-        today=today(call.clock),
+        today=today(request.clock),
     )
 
 
 @routes.get("/verification/returned", May("read", "returned"), page=PageLimit(50))
-async def returned_page(call: Ask, *, page: PageRequest) -> Html:
+async def returned_page(request: Request, *, page: PageRequest) -> Html:
     """Results that their teacher is asked to look at again."""
     return render(
-        call,
+        request,
         "verification/returned.html",
-        page=await list_returned(call.session, actor_of(call), page, call.clock),
+        page=await list_returned(request.session, actor_of(request), page, request.clock),
     )
 
 
@@ -186,42 +186,42 @@ class _Child(msgspec.Struct, frozen=True):
     first_tool: int | None
 
 
-async def _child(call: Ask, result_id: str) -> _Child:
-    actor = actor_of(call)
-    result = await read_result(call.session, actor, result_id)
+async def _child(request: Request, result_id: str) -> _Child:
+    actor = actor_of(request)
+    result = await read_result(request.session, actor, result_id)
     subject: Subject = "math" if result.subject == "math" else "language"
-    student = await read_student(call.session, actor, result.student_id)
-    round_ = await read_round(call.session, actor, result.round_id)
+    student = await read_student(request.session, actor, result.student_id)
+    round_ = await read_round(request.session, actor, result.round_id)
     return _Child(student, round_, subject, result_id, result.tool)
 
 
-def _retest(call: Ask, child: _Child, answer: RetestAnswer | None = None) -> Html:
+def _retest(request: Request, child: _Child, answer: RetestAnswer | None = None) -> Html:
     tools = [(str(number), str(number)) for number in range(1, 5) if number != child.first_tool]
     return render(
-        call,
+        request,
         "verification/retest.html",
         child=child,
         scale=SCALES[child.subject],
         tools=tools,
         answer=answer,
-        today=today(call.clock),
-        may_override=allowed(actor_of(call).role, "override", "result"),
+        today=today(request.clock),
+        may_override=allowed(actor_of(request).role, "override", "result"),
     )
 
 
 @routes.get("/verification/results/{id}", May("verify", "result"))
-async def retest_page(call: Ask, *, path: ByUuid) -> Html:
+async def retest_page(request: Request, *, path: ByUuid) -> Html:
     """The form for a re-test; it says nothing of the first level."""
-    return _retest(call, await _child(call, path.id))
+    return _retest(request, await _child(request, path.id))
 
 
 @routes.post("/verification/results/{id}", May("verify", "result"))
-async def retest_here(call: Ask, *, path: ByUuid, form: RetestForm) -> Html:
+async def post_retest(request: Request, *, path: ByUuid, form: RetestForm) -> Html:
     """Saves a re-test, and shows both levels now that the second is saved."""
-    child = await _child(call, path.id)
-    (answer,) = await save_retests(call.session, actor_of(call), [form.meant(path.id)], call.clock)
+    child = await _child(request, path.id)
+    (answer,) = await save_retests(request.session, actor_of(request), [form.meant(path.id)], request.clock)
     _require_saved(answer)
-    return _retest(call, child, answer)
+    return _retest(request, child, answer)
 
 
 def _require_saved(answer: RetestAnswer) -> None:
@@ -235,25 +235,25 @@ def _require_saved(answer: RetestAnswer) -> None:
 
 
 @routes.get("/verification/{id}", May("read", "verification"))
-async def one_verification_page(call: Ask, *, path: ByUuid) -> Html:
+async def one_verification_page(request: Request, *, path: ByUuid) -> Html:
     """One re-test: both levels once it is saved, and what can be done next."""
-    actor = actor_of(call)
-    found = await read_verification(call.session, actor, path.id, call.clock)
+    actor = actor_of(request)
+    found = await read_verification(request.session, actor, path.id, request.clock)
     may_settle = allowed(actor.role, "settle", "verification")
     return render(
-        call,
+        request,
         "verification/one.html",
         found=found,
-        child=await _child(call, found.result_id),
+        child=await _child(request, found.result_id),
         may_settle=may_settle,
         may_return=may_settle or found.verifier_id == actor.person_id,
     )
 
 
 @routes.get("/verification-samples", May("draw", "verification"), page=PageLimit(20))
-async def samples_page(call: Ask, *, query: DrawWanted, page: PageRequest) -> Html:
+async def samples_page(request: Request, *, query: DrawWanted, page: PageRequest) -> Html:
     """The form for a sample, and the samples of the round."""
-    round_ = await _round(call, query.round)
+    round_ = await _round(request, query.round)
     form = DrawForm(
         round_.id if round_ else 0,
         5,
@@ -261,51 +261,51 @@ async def samples_page(call: Ask, *, query: DrawWanted, page: PageRequest) -> Ht
         80,
         school_id=query.school,
         place_id=query.place,
-        visible_on=today(call.clock),
+        visible_on=today(request.clock),
     )
-    return await _samples(call, form, page)
+    return await _samples(request, form, page)
 
 
-async def _samples(call: Ask, form: DrawForm, page: PageRequest, plan: Plan | None = None) -> Html:
-    actor, session = actor_of(call), call.session
+async def _samples(request: Request, form: DrawForm, page: PageRequest, plan: Plan | None = None) -> Html:
+    actor, session = actor_of(request), request.session
     school = await read_school(session, actor, form.school_id) if form.school_id is not None else None
     return render(
-        call,
+        request,
         "verification/samples.html",
         school=school,
-        places=[] if school else await place_choices(call),
+        places=[] if school else await place_choices(request),
         form=form,
         draws=await list_draws(session, actor, form.round, page) if form.round else None,
-        rounds=await _rounds(call),
+        rounds=await _rounds(request),
         plan=plan,
     )
 
 
 @routes.post("/verification-samples", May("draw", "verification"), deadline_s=DRAW_S)
-async def sample_here(call: Ask, *, form: DrawForm) -> Html | Redirect:
+async def post_sample(request: Request, *, form: DrawForm) -> Html | Redirect:
     """Says how many children a sample would take, or draws it."""
     if form.act != "draw":
-        plan = await plan_draw(call.session, actor_of(call), form.meant())
-        return await _samples(call, form, PageRequest(20), plan)
-    drawn = await draw_sample(call.session, actor_of(call), form.meant(), call.clock)
+        plan = await plan_draw(request.session, actor_of(request), form.meant())
+        return await _samples(request, form, PageRequest(20), plan)
+    drawn = await draw_sample(request.session, actor_of(request), form.meant(), request.clock)
     to = f"/verification-samples?round={drawn.round_id}"
-    return done(call, to, N_("{count} children will be tested again."), count=drawn.added)
+    return done(request, to, N_("{count} children will be tested again."), count=drawn.added)
 
 
 @routes.get("/agreement", May("read", "agreement"))
-async def agreement_page(call: Ask, *, query: AgreementWanted) -> Html:
+async def agreement_page(request: Request, *, query: AgreementWanted) -> Html:
     """How re-tests agree with first tests; nothing is shown below ten."""
-    round_ = await _round(call, query.round)
+    round_ = await _round(request, query.round)
     groups = []
     if round_ is not None:
         groups = await read_agreement(
-            call.session, actor_of(call), round_id=round_.id, subject=query.subject, by=query.by
+            request.session, actor_of(request), round_id=round_.id, subject=query.subject, by=query.by
         )
     return render(
-        call,
+        request,
         "verification/agreement.html",
         round=round_,
-        rounds=await _rounds(call),
+        rounds=await _rounds(request),
         groups=groups,
         wanted=query,
     )

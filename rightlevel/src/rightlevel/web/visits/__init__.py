@@ -11,8 +11,8 @@ from flatwater.paging import PageLimit
 from rightlevel.programme import photos, visits
 from rightlevel.programme.ids import time_ordered_id
 from rightlevel.programme.permissions import May
-from rightlevel.web.call import CLASS_BODY, VersionAndReason
 from rightlevel.web.feature import REMOVED, Deeds, Filters
+from rightlevel.web.request import CLASS_BODY, VersionAndReason
 from rightlevel.web.results import LockAnswers
 from rightlevel.web.visits import files, pages, plan
 
@@ -129,7 +129,7 @@ routes.does(
     visits.delete_visit,
     VisitDeletion,
     json=("delete_one_visit", "DELETE /api/v1/visits/{id}"),
-    html=("delete_visit_here", "/visits/{id}/delete"),
+    html=("post_delete_visit", "/visits/{id}/delete"),
     then="/visits",
     word=REMOVED,
 )
@@ -169,7 +169,7 @@ routes.answers(
 routes.does(
     photos.remove_photo,
     json=("remove_one_photo", "DELETE /api/v1/photos/{id}"),
-    html=("remove_photo_here", "/photos/{id}/remove"),
+    html=("post_remove_photo", "/photos/{id}/remove"),
     may="change",
     gives=NoneType,
     then="/visits/{made}",
@@ -189,7 +189,7 @@ follow_ups.does(
     visits.raise_follow_up,
     visits.NewFollowUp,
     json=("raise_one_follow_up", "POST /api/v1/visits/{id}/follow-ups"),
-    html=("raise_follow_up_here", "/visits/{id}/follow-ups"),
+    html=("post_raise_follow_up", "/visits/{id}/follow-ups"),
     form=FollowUpForm,
     may="raise",
     made="/api/v1/follow-ups?visit_id={made.visit_id}",
@@ -201,7 +201,7 @@ follow_ups.does(
     visits.close_follow_up,
     Ending,
     json=("close_one_follow_up", "POST /api/v1/follow-ups/{id}/close"),
-    html=("close_follow_up_here", "/follow-ups/{id}/close"),
+    html=("post_close_follow_up", "/follow-ups/{id}/close"),
     may="settle",
     then="/follow-ups",
     says="Ends a follow-up action, `done` or `cancelled`, in words.",
@@ -220,7 +220,7 @@ planned.does(
     visits.plan_visit,
     visits.NewPlannedVisit,
     json=("plan_one_visit", "POST /api/v1/planned-visits"),
-    html=("plan_visit_here", "/next-week/plan"),
+    html=("post_plan_visit", "/next-week/plan"),
     form=PlanForm,
     may=PLANS,
     made="/api/v1/planned-visits?school_id={made.school_id}",
@@ -239,7 +239,7 @@ planned.does(
     visits.cancel_planned_visit,
     VersionAndReason,
     json=("cancel_one_planned", "POST /api/v1/planned-visits/{id}/cancel"),
-    html=("cancel_planned_here", "/planned-visits/{id}/cancel"),
+    html=("post_cancel_planned", "/planned-visits/{id}/cancel"),
     may=PLANS,
     then="/next-week",
     says="Cancels a planned visit, and says why.",
@@ -260,7 +260,7 @@ planned.answers(
     says="Sets the weights of the reasons, and what each is measured against.",
 )
 planned.sends(
-    "revoke_calendar_here",
+    "post_revoke_calendar",
     "/calendar-links/{id}/revoke",
     visits.revoke_calendar_link,
     may="read",

@@ -10,9 +10,9 @@ from rightlevel.programme.exports import ExportAsk
 from rightlevel.programme.permissions import May
 from rightlevel.programme.photos import Photo
 from rightlevel.programme.visits import VisitSearch, check_search
-from rightlevel.web.call import READ_S, Ask, ByUuid, actor_of
 from rightlevel.web.exporting import stream_export
 from rightlevel.web.feature import IN_PAGES, SAVED
+from rightlevel.web.request import READ_S, ByUuid, Request, actor_of
 from rightlevel.web.routes import Routes
 from rightlevel.web.sent import NoFields
 from rightlevel.web.sent_photos import PHOTO_BODY, PHOTO_S, SentPhoto, add_photo
@@ -39,48 +39,52 @@ class LinkEnded(ProgrammeError):
 
 
 @routes.post("/api/v1/visits/{id}/photos", CHANGES, work="none", deadline_s=PHOTO_S, body_bytes=PHOTO_BODY)
-async def add_visit_photo(call: Ask, *, path: ByUuid, form: SentPhoto, upload: Upload | None) -> Photo:
+async def add_visit_photo(request: Request, *, path: ByUuid, form: SentPhoto, upload: Upload | None) -> Photo:
     """Adds a photo to a visit: JPEG, PNG or WebP, made small here; where it was taken is forgotten unless it is to be kept."""
-    return await add_photo(call, path.id, form, upload)
+    return await add_photo(request, path.id, form, upload)
 
 
 @routes.post(
     "/visits/{id}/photos", CHANGES, work="none", deadline_s=PHOTO_S, body_bytes=PHOTO_BODY, **IN_PAGES
 )
-async def add_photo_here(call: Ask, *, path: ByUuid, form: SentPhoto, upload: Upload | None) -> Redirect:
+async def post_add_photo(
+    request: Request, *, path: ByUuid, form: SentPhoto, upload: Upload | None
+) -> Redirect:
     """Adds a photo."""
-    await add_photo(call, path.id, form, upload)
-    return done(call, f"/visits/{path.id}", SAVED)
+    await add_photo(request, path.id, form, upload)
+    return done(request, f"/visits/{path.id}", SAVED)
 
 
 @routes.get("/api/v1/photos/{id}", READS, work="none", deadline_s=PHOTO_S, media=("image/jpeg",))
-async def read_one_photo(call: Ask, *, path: ByUuid) -> Raw:
+async def read_one_photo(request: Request, *, path: ByUuid) -> Raw:
     """A photo's JPEG."""
-    return Raw(await call.app.album.content(actor_of(call), path.id), "image/jpeg")
+    return Raw(await request.app.album.content(actor_of(request), path.id), "image/jpeg")
 
 
 @routes.get("/photos/{id}", READS, work="none", deadline_s=PHOTO_S, tags=("service",), media=("image/jpeg",))
-async def photo_of_page(call: Ask, *, path: ByUuid, query: PhotoMark) -> Raw:
+async def photo_of_page(request: Request, *, path: ByUuid, query: PhotoMark) -> Raw:
     """A photo, by a link that was made for this person a short while ago."""
-    actor = actor_of(call)
-    if not call.app.photo_links.is_good(path.id, actor.person_id, query.until, query.mark, call.clock.now()):
+    actor = actor_of(request)
+    if not request.app.photo_links.is_good(
+        path.id, actor.person_id, query.until, query.mark, request.clock.now()
+    ):
         raise LinkEnded
-    content = await call.app.album.content(actor, path.id)
+    content = await request.app.album.content(actor, path.id)
     return Raw(content, "image/jpeg", headers={"cache-control": "private, no-store"})
 
 
 @routes.post("/api/v1/visits-export", May("export", "visit"), work="none", deadline_s=READ_S, media=(CSV,))
-async def export_all_visits(call: Ask, *, body: VisitSearch) -> Streamed:
+async def export_all_visits(request: Request, *, body: VisitSearch) -> Streamed:
     """Submitted visits in scope as CSV, practice schools left out."""
-    return await stream_export(call, _asked(body))
+    return await stream_export(request, _asked(body))
 
 
 @routes.post(
     "/visits/export", May("export", "visit"), work="none", deadline_s=READ_S, media=(CSV,), **IN_PAGES
 )
-async def export_visits_here(call: Ask, *, form: NoFields) -> Streamed:
+async def post_export_visits(request: Request, *, form: NoFields) -> Streamed:
     """Submitted visits in scope, as CSV for a spreadsheet."""
-    return await stream_export(call, _asked(VisitSearch()))
+    return await stream_export(request, _asked(VisitSearch()))
 
 
 def _asked(search: VisitSearch) -> ExportAsk:

@@ -37,10 +37,10 @@ from rightlevel.programme.visits import (
     teachers_of_school,
     visit_in_print,
 )
-from rightlevel.web.call import SMALL_BODY, Ask, ByUuid, actor_of
 from rightlevel.web.feature import IN_PAGES, SAVED, Deeds
 from rightlevel.web.form_again import Wrong
 from rightlevel.web.language import N_
+from rightlevel.web.request import SMALL_BODY, ByUuid, Request, actor_of
 from rightlevel.web.sent import now_there
 from rightlevel.web.templating import done, language_of, render, show_again
 from rightlevel.web.words import word
@@ -129,44 +129,46 @@ class SentVisit(msgspec.Struct, frozen=True):
 
 
 @routes.put("/api/v1/visits/{id}", May("change", "visit"), body_bytes=VISIT_BODY)
-async def save_one_visit(call: Ask, *, path: ByUuid, body: SentVisit) -> SavedVisit:
+async def save_one_visit(request: Request, *, path: ByUuid, body: SentVisit) -> SavedVisit:
     """Saves a draft, sends a visit, or corrects one that was sent; the same write again gets the same answer."""
     sent = {name: value for name, value in msgspec.structs.asdict(body).items() if name != "submit"}
     write = VisitWrite(path.id, **sent)
-    return await save_visit(call.session, actor_of(call), write, call.clock, is_submitting=body.submit)
+    return await save_visit(
+        request.session, actor_of(request), write, request.clock, is_submitting=body.submit
+    )
 
 
 @routes.get("/visits", May("read", "visit"), **IN_PAGES)
-async def visits_page(call: Ask, *, query: ListWanted, page: PageRequest) -> Html:
+async def visits_page(request: Request, *, query: ListWanted, page: PageRequest) -> Html:
     """Visits, the latest first."""
     state = query.which if query.which in ("draft", "submitted") else None
     asked = VisitSearch(state=state, school_id=query.school_id, incomplete=query.which == "incomplete")
-    found = await list_visits(call.session, actor_of(call), page, call.clock, asked)
-    return render(call, "visits/list.html", page=found, query=query)
+    found = await list_visits(request.session, actor_of(request), page, request.clock, asked)
+    return render(request, "visits/list.html", page=found, query=query)
 
 
 @routes.get("/visits/new", May("create", "visit"), **IN_PAGES)
-async def new_visit_page(call: Ask, *, query: NewWanted) -> Html:
+async def new_visit_page(request: Request, *, query: NewWanted) -> Html:
     """The form that begins a visit: where, for which subject, whose lesson."""
-    actor = actor_of(call)
+    actor = actor_of(request)
     if query.school_id is None:
-        schools = await list_schools(call.session, actor, SCHOOLS)
-        return render(call, "visits/new.html", school=None, schools=schools.items)
-    school = await read_school(call.session, actor, query.school_id)
-    teachers = await teachers_of_school(call.session, actor, school.id, call.clock)
+        schools = await list_schools(request.session, actor, SCHOOLS)
+        return render(request, "visits/new.html", school=None, schools=schools.items)
+    school = await read_school(request.session, actor, query.school_id)
+    teachers = await teachers_of_school(request.session, actor, school.id, request.clock)
     return render(
-        call,
+        request,
         "visits/new.html",
         school=school,
         schools=[],
-        today=today(call.clock),
+        today=today(request.clock),
         subjects=subjects_of(actor, school.id),
         teachers=[(each.id, each.display_name) for each in teachers],
     )
 
 
 routes.sends(
-    "create_visit_here",
+    "post_create_visit",
     "/visits/new",
     save_visit,
     NewForm,
@@ -178,40 +180,48 @@ routes.sends(
 
 
 @routes.get("/visits/{id}", May("read", "visit"), **IN_PAGES)
-async def visit_page(call: Ask, *, path: ByUuid, query: VisitWanted) -> Html:
+async def visit_page(request: Request, *, path: ByUuid, query: VisitWanted) -> Html:
     """One visit: its form while it is a draft or is corrected, else what was answered; follow-up actions, its photos."""
-    return render(call, "visits/one.html", **await _one(call, path.id, is_corrected=query.correct == "yes"))
+    return render(
+        request, "visits/one.html", **await _one(request, path.id, is_corrected=query.correct == "yes")
+    )
 
 
 async def _one(
-    call: Ask,
+    request: Request,
     visit_id: str,
     form: VisitForm | None = None,
     *,
     is_printed: bool = False,
     is_corrected: bool = False,
 ) -> dict[str, Any]:
-    actor = actor_of(call)
-    visit = await read_visit(call.session, actor, visit_id)
+    actor = actor_of(request)
+    visit = await read_visit(request.session, actor, visit_id)
     is_own = visit.mentor_id == actor.person_id and may(actor, "change", "visit")
     may_raise = may(actor, "raise", "follow_up")
-    owners = await owners_of_school(call.session, actor, visit.school_id, call.clock) if may_raise else []
-    teachers = await teachers_of_school(call.session, actor, visit.school_id, call.clock) if is_own else []
-    agreed = await list_follow_ups(call.session, actor, PageRequest(20), call.clock, visit_id=visit.id)
-    now = call.clock.now()
-    photos = [
-        (each, call.app.photo_links.link(each.id, actor.person_id, now))
-        for each in await list_photos(call.session, actor, visit.id)
-    ]
-    language = language_of(call).code
-    typed = (
-        await answers_as_typed(call.session, visit, call.sent.fields) if form is not None else visit.answers
+    owners = (
+        await owners_of_school(request.session, actor, visit.school_id, request.clock) if may_raise else []
     )
-    asked = await questions_of_visit(call.session, visit, typed, language, call.clock)
+    teachers = (
+        await teachers_of_school(request.session, actor, visit.school_id, request.clock) if is_own else []
+    )
+    agreed = await list_follow_ups(request.session, actor, PageRequest(20), request.clock, visit_id=visit.id)
+    now = request.clock.now()
+    photos = [
+        (each, request.app.photo_links.link(each.id, actor.person_id, now))
+        for each in await list_photos(request.session, actor, visit.id)
+    ]
+    language = language_of(request).code
+    typed = (
+        await answers_as_typed(request.session, visit, request.sent.fields)
+        if form is not None
+        else visit.answers
+    )
+    asked = await questions_of_visit(request.session, visit, typed, language, request.clock)
     may_write = is_own and not visit.is_locked
     is_form = may_write and (visit.state == "draft" or is_corrected or form is not None)
     is_read = is_printed or not is_form
-    lines = await visit_in_print(call.session, visit, language) if is_read else []
+    lines = await visit_in_print(request.session, visit, language) if is_read else []
     return {
         "visit": visit,
         "may_write": may_write,
@@ -224,41 +234,41 @@ async def _one(
         "photos": photos,
         "most_photos": MAX_PHOTOS,
         "owners": [(each.id, each.display_name) for each in owners],
-        "today": today(call.clock),
+        "today": today(request.clock),
         "new_id": time_ordered_id(),
         "now": [],
     }
 
 
 @routes.post("/visits/{id}", May("change", "visit"), body_bytes=VISIT_BODY, **IN_PAGES)
-async def save_visit_here(call: Ask, *, path: ByUuid, form: VisitForm) -> Html | Redirect:
+async def post_save_visit(request: Request, *, path: ByUuid, form: VisitForm) -> Html | Redirect:
     """Saves what is typed: by itself after every change, or with a button; the other button sends it."""
-    is_by_itself = "hx-request" in call.headers and not form.submit
+    is_by_itself = "hx-request" in request.headers and not form.submit
     try:
-        async with call.session.savepoint():
-            visit = await read_visit(call.session, actor_of(call), path.id)
-            answers = await answers_of_page(call.session, visit, call.sent.fields)
+        async with request.session.savepoint():
+            visit = await read_visit(request.session, actor_of(request), path.id)
+            answers = await answers_of_page(request.session, visit, request.sent.fields)
             saved = await save_visit(
-                call.session,
-                actor_of(call),
+                request.session,
+                actor_of(request),
                 _write(visit, form, answers),
-                call.clock,
+                request.clock,
                 is_submitting=form.submit == "yes",
             )
     except ProgrammeError as error:
-        await _again(call, path.id, form, error, is_by_itself=is_by_itself)
+        await _again(request, path.id, form, error, is_by_itself=is_by_itself)
     if is_by_itself:
-        _ = language_of(call).gettext
+        _ = language_of(request).gettext
         told = _("Saved.")
         if saved.faults:
             asked = await questions_of_visit(
-                call.session, saved.visit, saved.visit.answers, language_of(call).code, call.clock
+                request.session, saved.visit, saved.visit.answers, language_of(request).code, request.clock
             )
-            told = "; ".join(f"{each.name}: {each.text}" for each in _faults(call, asked, saved.faults))
+            told = "; ".join(f"{each.name}: {each.text}" for each in _faults(request, asked, saved.faults))
             told = f"{_('Saved, but for this:')} {told}"
         version = saved.visit.version
-        return render(call, "visits/saved.html", version=version, told=told, is_saved=not saved.faults)
-    return done(call, f"/visits/{path.id}", N_("The visit is sent.") if form.submit else SAVED)
+        return render(request, "visits/saved.html", version=version, told=told, is_saved=not saved.faults)
+    return done(request, f"/visits/{path.id}", N_("The visit is sent.") if form.submit else SAVED)
 
 
 def _write(visit: Visit, form: VisitForm, answers: dict[str, Any]) -> VisitWrite:
@@ -273,9 +283,9 @@ def _write(visit: Visit, form: VisitForm, answers: dict[str, Any]) -> VisitWrite
     )
 
 
-def _faults(call: Ask, asked: AskedForm, faults: Iterable[Fault]) -> list[Wrong]:
+def _faults(request: Request, asked: AskedForm, faults: Iterable[Fault]) -> list[Wrong]:
     """Faults with the words of the questions that they are about."""
-    language = language_of(call)
+    language = language_of(request)
     names = {field.path: field.label for section in asked.sections for field in section.fields}
     names |= {
         inner.path: f"{field.label} {row.number + 1}: {inner.label}"
@@ -295,33 +305,38 @@ def _faults(call: Ask, asked: AskedForm, faults: Iterable[Fault]) -> list[Wrong]
 
 
 async def _again(
-    call: Ask, visit_id: str, form: VisitForm, error: ProgrammeError, *, is_by_itself: bool
+    request: Request, visit_id: str, form: VisitForm, error: ProgrammeError, *, is_by_itself: bool
 ) -> NoReturn:
     if is_by_itself:
-        told = language_of(call).error(error)
-        show_again(call, "visits/saved.html", error, version=form.version, told=told, is_saved=False)
-    values = await _one(call, visit_id, form)
-    values["fault_list"] = _faults(call, values["asked"], error.faults)
+        told = language_of(request).error(error)
+        show_again(request, "visits/saved.html", error, version=form.version, told=told, is_saved=False)
+    values = await _one(request, visit_id, form)
+    values["fault_list"] = _faults(request, values["asked"], error.faults)
     if isinstance(error, Stale):
         visit: Visit = values["visit"]
-        sent = await answers_of_page(call.session, visit, call.sent.fields)
-        there = await standing_otherwise(call.session, visit, sent, language_of(call).code)
+        sent = await answers_of_page(request.session, visit, request.sent.fields)
+        there = await standing_otherwise(request.session, visit, sent, language_of(request).code)
         values["now"] = [*now_there(error, form), *there]
-    show_again(call, "visits/one.html", error, **values)
+    show_again(request, "visits/one.html", error, **values)
 
 
 @routes.post("/visits/{id}/lock", May("lock", "visit"), **IN_PAGES)
-async def lock_visit_here(call: Ask, *, path: ByUuid, form: LockForm) -> Redirect:
+async def post_lock_visit(request: Request, *, path: ByUuid, form: LockForm) -> Redirect:
     """Locks or unlocks a visit."""
     answers = await lock_visits(
-        call.session, actor_of(call), [path.id], reason=form.reason, clock=call.clock, is_lock=form.lock
+        request.session,
+        actor_of(request),
+        [path.id],
+        reason=form.reason,
+        clock=request.clock,
+        is_lock=form.lock,
     )
     if answers[0].code == "not_found":
         raise NotFound
-    return done(call, f"/visits/{path.id}", SAVED)
+    return done(request, f"/visits/{path.id}", SAVED)
 
 
 @routes.get("/visits/{id}/print", May("read", "visit"), **IN_PAGES)
-async def print_visit_page(call: Ask, *, path: ByUuid) -> Html:
+async def print_visit_page(request: Request, *, path: ByUuid) -> Html:
     """One visit as a sheet of paper."""
-    return render(call, "visits/print.html", **await _one(call, path.id, is_printed=True))
+    return render(request, "visits/print.html", **await _one(request, path.id, is_printed=True))

@@ -29,9 +29,9 @@ from rightlevel.programme.visits import (
     read_calendar,
 )
 from rightlevel.programme.visits.planning import LEADERS
-from rightlevel.web.call import Ask, actor_of
 from rightlevel.web.feature import SAVED
 from rightlevel.web.language import choose_language, languages_in
+from rightlevel.web.request import Request, actor_of
 from rightlevel.web.routes import Routes
 from rightlevel.web.sent import NoFields
 from rightlevel.web.templating import done, render, render_once
@@ -65,31 +65,33 @@ class BySecret(msgspec.Struct, frozen=True):
 
 
 @routes.get("/next-week", May("read", "planned_visit"), page=PLANNED)
-async def next_week_page(call: Ask, *, query: WeekWanted, page: PageRequest) -> Html:
+async def next_week_page(request: Request, *, query: WeekWanted, page: PageRequest) -> Html:
     """Where to go next and why, what is planned, and the calendar."""
-    return render(call, "visits/week.html", **await _week(call, query, page))
+    return render(request, "visits/week.html", **await _week(request, query, page))
 
 
-async def _week(call: Ask, query: WeekWanted, page: PageRequest) -> dict[str, Any]:
-    actor = actor_of(call)
-    week = await rank_next_week(call.session, actor, call.clock, mentor_id=query.mentor_id)
+async def _week(request: Request, query: WeekWanted, page: PageRequest) -> dict[str, Any]:
+    actor = actor_of(request)
+    week = await rank_next_week(request.session, actor, request.clock, mentor_id=query.mentor_id)
     planned = await list_planned_visits(
-        call.session,
+        request.session,
         actor,
         page,
-        call.clock,
+        request.clock,
         mentor_id=week.mentor_id if not actor.scope.is_everything else query.mentor_id,
     )
-    links = await list_calendar_links(call.session, actor, call.clock)
+    links = await list_calendar_links(request.session, actor, request.clock)
     left = (
-        await list_left_behind(call.session, actor, LEFT, call.clock) if may(actor, "plan", "visit") else None
+        await list_left_behind(request.session, actor, LEFT, request.clock)
+        if may(actor, "plan", "visit")
+        else None
     )
     more = "+" if left and left.next else ""
     count = f"{len(left.items)}{more}" if left and left.items else ""
     # Whoever leads has no schools of their own: they look at the week of one mentor.
     mentors = None
     if actor.scope.is_everything:
-        people = await list_people(call.session, actor, MENTORS, role="mentor")
+        people = await list_people(request.session, actor, MENTORS, role="mentor")
         mentors = [(each.id, each.display_name) for each in people.items if each.is_active]
     return {
         "mentors": mentors,
@@ -103,19 +105,19 @@ async def _week(call: Ask, query: WeekWanted, page: PageRequest) -> dict[str, An
 
 
 @routes.get("/follow-ups", May("read", "follow_up"))
-async def follow_ups_page(call: Ask, *, query: AgreedWanted, page: PageRequest) -> Html:
+async def follow_ups_page(request: Request, *, query: AgreedWanted, page: PageRequest) -> Html:
     """Follow-up actions at visits, the most urgent first."""
     which = query.which if query.which in ("open", "overdue", "closed") else "open"
-    found = await list_follow_ups(call.session, actor_of(call), page, call.clock, which=which)
-    return render(call, "visits/follow_ups.html", page=found, which=which, today=today(call.clock))
+    found = await list_follow_ups(request.session, actor_of(request), page, request.clock, which=which)
+    return render(request, "visits/follow_ups.html", page=found, which=which, today=today(request.clock))
 
 
 @routes.post("/next-week/calendar", May("read", "planned_visit"))
-async def make_calendar_here(call: Ask, *, form: NoFields) -> Html:
+async def post_make_calendar(request: Request, *, form: NoFields) -> Html:
     """Makes a calendar link, and shows it this once."""
-    values = await _week(call, WeekWanted(), PageRequest(50))
-    values["made"] = await make_calendar_link(call.session, actor_of(call), call.clock)
-    return render_once(call, "visits/week.html", **values)
+    values = await _week(request, WeekWanted(), PageRequest(50))
+    values["made"] = await make_calendar_link(request.session, actor_of(request), request.clock)
+    return render_once(request, "visits/week.html", **values)
 
 
 @routes.get(
@@ -125,11 +127,11 @@ async def make_calendar_here(call: Ask, *, form: NoFields) -> Html:
     tags=("service",),
     media=("text/calendar; charset=utf-8",),
 )
-async def calendar_feed(call: Ask, *, path: BySecret) -> Raw:
+async def calendar_feed(request: Request, *, path: BySecret) -> Raw:
     """The planned visits of whoever made this secret address, for their calendar program."""
-    await learn_time_zone(call.session, call.app.clock)
-    shown = await read_calendar(call.session, path.secret.removesuffix(".ics"), call.clock)
-    language = choose_language(shown.language, None, "", languages_in(call.app.languages))
+    await learn_time_zone(request.session, request.app.clock)
+    shown = await read_calendar(request.session, path.secret.removesuffix(".ics"), request.clock)
+    language = choose_language(shown.language, None, "", languages_in(request.app.languages))
     subjects = {each: language.gettext(word("subject", each)) for each in ("language", "math")}
     content = calendar_of(shown.visits, title=language.gettext("Visits"), subjects=subjects)
     return Raw(content, "text/calendar; charset=utf-8")
@@ -150,27 +152,29 @@ class HandOverForm(msgspec.Struct, frozen=True):
 
 
 @routes.get("/left-behind", May("plan", "visit"), page=PageLimit(20))
-async def left_behind_page(call: Ask, *, page: PageRequest) -> Html:
+async def left_behind_page(request: Request, *, page: PageRequest) -> Html:
     """Drafts and plans whose mentor lost the school or left."""
-    actor = actor_of(call)
-    found = await list_left_behind(call.session, actor, page, call.clock)
+    actor = actor_of(request)
+    found = await list_left_behind(request.session, actor, page, request.clock)
     is_leader = actor.role in LEADERS
     places = {(each.school_id, each.subject) for each in found.items} if is_leader else set[tuple[int, str]]()
     mentors = {
         place: [
             (each.id, each.display_name)
-            for each in await mentors_of_school(call.session, actor, *place, call.clock)
+            for each in await mentors_of_school(request.session, actor, *place, request.clock)
         ]
         for place in sorted(places)
     }
-    return render(call, "visits/left_behind.html", page=found, mentors=mentors, is_leader=is_leader)
+    return render(request, "visits/left_behind.html", page=found, mentors=mentors, is_leader=is_leader)
 
 
 @routes.post("/left-behind/{kind}/{id}", May("plan", "visit"))
-async def hand_over_here(call: Ask, *, path: WhatAndWhich, form: HandOverForm) -> Redirect:
+async def post_hand_over(request: Request, *, path: WhatAndWhich, form: HandOverForm) -> Redirect:
     """Hands a draft or a plan over, or takes it over."""
     deed = {"visit": hand_over_visit, "planned_visit": hand_over_planned_visit}.get(path.kind)
     if deed is None:
         raise NotFound
-    await deed(call.session, actor_of(call), path.id, HandOver(form.version, form.mentor_id), call.clock)
-    return done(call, "/left-behind", SAVED)
+    await deed(
+        request.session, actor_of(request), path.id, HandOver(form.version, form.mentor_id), request.clock
+    )
+    return done(request, "/left-behind", SAVED)

@@ -14,7 +14,7 @@ from rightlevel.assembly import Platform
 from rightlevel.programme.errors import Forbidden
 from rightlevel.programme.permissions import Actor
 
-Ask: TypeAlias = Call[Actor, Platform]
+Request: TypeAlias = Call[Actor, Platform]
 Secret: TypeAlias = shown_once.Secret
 
 # A shared school address must not starve forty teachers, so allowances are per session or token where there is one.
@@ -95,8 +95,8 @@ class VersionAndReason(msgspec.Struct, frozen=True):
     reason: str
 
 
-def actor_of(call: Ask) -> Actor:
+def actor_of(request: Request) -> Actor:
     """Who is calling, on a route that only the signed-in may call. *Errors*: Forbidden for a stranger."""
-    if call.actor is None:
+    if request.actor is None:
         raise Forbidden
-    return call.actor
+    return request.actor
