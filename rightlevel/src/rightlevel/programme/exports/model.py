@@ -18,7 +18,6 @@ What = Literal[
     "statistics",
     "everything",
 ]
-WHATS: Final[tuple[What, ...]] = get_args(What)
 Format = Literal["csv", "xlsx", "jsonl", "parquet"]
 FORMATS: Final[tuple[Format, ...]] = get_args(Format)
 ExportState = Literal["running", "done", "stopped", "failed"]
