@@ -62,12 +62,20 @@ async def find_place(session: Session, place_id: int, *, for_update: bool = Fals
     )
     if row is None:
         raise NotFound
-    lineage = await session.fetch_all(_queries["lineage_of"], {"place_id": place_id}, into=PlaceName)
+    lineage = await way_to_place(session, place_id)
     followed_by: list[PlaceName] = []
     if row.closed_at is not None:
         followed_by = await session.fetch_all(_queries["followed_by"], {"place_id": place_id}, into=PlaceName)
     follows = await session.fetch_all(_queries["follows"], {"place_id": place_id}, into=PlaceName)
     return Place(**msgspec.structs.asdict(row), lineage=lineage, followed_by=followed_by, follows=follows)
+
+
+async def way_to_place(session: Session, place_id: int) -> list[PlaceName]:
+    """The places down to one. *Errors*: NotFound."""
+    way = await session.fetch_all(_queries["lineage_of"], {"place_id": place_id}, into=PlaceName)
+    if not way:
+        raise NotFound
+    return way
 
 
 async def insert_place(session: Session, **values: Any) -> int:
