@@ -91,7 +91,7 @@ async def carry(
     keeps_aside: bool = True,
 ) -> list[Any]:
     """Moves what can be moved of one kind; its ids. `keeps_aside`: past enrolments that are set aside stay so."""
-    values = {"from_id": from_id, "to_id": to_id, "keeps_aside": keeps_aside}
+    values: dict[str, Any] = {"from_id": from_id, "to_id": to_id, "keeps_aside": keeps_aside}
     values["ids"] = None if ids is None else list(ids)
     return [row.id for row in await session.fetch_all(_queries[f"move_{what}"], values, into=_Id)]
 
