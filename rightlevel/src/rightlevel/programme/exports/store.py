@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -14,7 +14,7 @@ from flatwater.transaction import CopiedBlock, Session
 from rightlevel.programme.codes import code_form
 from rightlevel.programme.errors import NotFound
 from rightlevel.programme.exports.columns import DEFINITIONS
-from rightlevel.programme.exports.model import ExportAsk, ExportRun, ExportState, Format, What
+from rightlevel.programme.exports.model import ExportAsk, ExportRun, ExportState, Format, KeptRun, What
 from rightlevel.programme.ids import is_uuid
 from rightlevel.programme.levels import SCALES
 from rightlevel.programme.permissions import Actor
@@ -186,7 +186,7 @@ async def page_of_exports(
     after = page.key(tuple[datetime, str]) or (None, None)
     values = {"person_id": person_id, "id": None, "after_at": after[0], "after_id": after[1]}
     values |= {"rows": page.rows_to_ask, "now": now}
-    rows = await session.fetch_all(_queries["list_exports"], values, into=_Row)
+    rows = await session.fetch_all(_queries["list_exports"], values, into=KeptRun)
     found = page_of(rows, page, lambda row: (row.started_at, row.id))
     return Page([_run(row) for row in found.items], found.next)
 
@@ -196,28 +196,11 @@ async def find_export(session: Session, export_id: str, *, person_id: int | None
     if not is_uuid(export_id):
         raise NotFound
     values = {"person_id": person_id, "id": export_id, "after_at": None, "after_id": None}
-    row = await session.fetch_one(_queries["list_exports"], values | {"rows": 1, "now": now}, into=_Row)
+    row = await session.fetch_one(_queries["list_exports"], values | {"rows": 1, "now": now}, into=KeptRun)
     if row is None:
         raise NotFound
     return _run(row)
 
 
-class _Row(msgspec.Struct, frozen=True):
-    id: str
-    what: What
-    format: str
-    filters: dict[str, Any]
-    is_deidentified: bool
-    state: ExportState
-    username: str
-    started_at: datetime
-    ended_at: datetime | None
-    as_of: datetime | None
-    rows_sent: int
-    bytes_sent: int
-    sha256: str | None
-    counts: dict[str, Any]
-
-
-def _run(row: _Row) -> ExportRun:
-    return ExportRun(**msgspec.structs.asdict(row), definition=DEFINITIONS[row.what])
+def _run(row: KeptRun) -> ExportRun:
+    return ExportRun(**msgspec.structs.asdict(row), definition=DEFINITIONS[cast("What", row.what)])
