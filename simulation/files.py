@@ -213,14 +213,14 @@ async def movement_shown(
     asked = f"place={looker.w.ids[place]}&earlier={earlier}&later={later}&subject={subject}"
     where = f"{place}, {rounds[0].id} to {rounds[1].id}, {subject}"
     page = await looker.page(f"/movement?{asked}")
-    looker.same("movement on its page", dict(expected), _matrix(page, len(LEVELS[subject])), where)
+    looker.same("movement on its page", dict(expected), matrix_of(page, len(LEVELS[subject])), where)
     text = (await looker.told("admin", f"/api/v1/movement/file?{asked}")).text.removeprefix("\ufeff")
     own = next(csv.DictReader(io.StringIO(text)))
-    wanted = _summed(expected)
+    wanted = summed(expected)
     looker.same("movement in its file", wanted, {name: int(own[name]) for name in wanted}, where)
 
 
-def _matrix(page: str, levels: int) -> dict[str, int]:
+def matrix_of(page: str, levels: int) -> dict[str, int]:
     """The table from level to level, as it is shown."""
     table = page.partition('<table class="counts matrix">')[2].partition("</table>")[0]
     found: dict[str, int] = {}
@@ -237,7 +237,7 @@ def _number(text: str) -> int:
     return int(digits) if digits else 0
 
 
-def _summed(moved: Mapping[str, int]) -> dict[str, int]:
+def summed(moved: Mapping[str, int]) -> dict[str, int]:
     """What a line of the file says of a matrix."""
     told: Counter[str] = Counter()
     for key, count in moved.items():
