@@ -53,15 +53,8 @@ select w.number, cell.school_id, cell.class_id, cell.grade, cell.sex, st.school_
     rd.state = 'frozen' and not exists (
         select 1 from round_snapshot sn where sn.round_id = rd.id and sn.sealed_at is not null) as round_is_sealing,
     coalesce(own.starts_on, rd.starts_on) as starts_on, coalesce(own.ends_on, rd.ends_on) as ends_on,
-    -- a child that moved leaves its result counted where it was: that school's lock holds, and that of the school where it sits
-    case
-        when own.locked_at is not null then true
-        when r.school_id <> cell.school_id then exists (
-            select 1
-            from round_school e
-            where e.round_id = r.round_id and e.school_id = cell.school_id and e.locked_at is not null)
-        else false
-    end as school_is_locked,
+    -- a child that moved leaves its result counted where it was: that school's lock holds, as its days do
+    own.locked_at is not null as school_is_locked,
     rd.kind is not null and rd.kind <> 'baseline' and exists (
         select 1
         from result b

@@ -20,8 +20,7 @@ with wanted as materialized (
 select w.number, p.id::text as result_id, p.student_id::text as student_id, p.school_id, c.school_id as child_school_id,
     c.class_id as child_class_id, p.round_id, p.subject::text as subject, p.outcome::text as outcome, p.rank, p.tool, p.tested_on,
     p.assessor_id, coalesce(p.is_verified, false) as is_verified, rd.state::text as round_state,
-    exists (select 1 from round_school e where e.round_id = p.round_id and e.school_id in (p.school_id, c.school_id) and e.locked_at is not null)
-        as school_is_locked,
+    exists (select 1 from round_school e where e.round_id = p.round_id and e.school_id = p.school_id and e.locked_at is not null) as school_is_locked,
     v.id::text as verification_id, v.version as verification_version, v.state::text as state, v.visible_on,
     d.state::text as done_state, d.result_id::text as done_result_id, d.id::text as done_verification_id, d.version as done_version,
     d.first_rank as done_first_rank, d.rank as done_rank
