@@ -289,7 +289,9 @@ BOUNDS: Final[tuple[Bound, ...]] = (
         5,
     ),
     Bound("guided_test", "one for each guided test that was saved", "its result", "guided_test_pkey", 8_000),
-    Bound("exercise", "a version of an exercise for testers", "nothing; tries name theirs", "exercise_pkey", 8),
+    Bound(
+        "exercise", "a version of an exercise for testers", "nothing; tries name theirs", "exercise_pkey", 8
+    ),
     Bound(
         "exercise_attempt",
         "a try at an exercise, at most 20 of a person at a version",

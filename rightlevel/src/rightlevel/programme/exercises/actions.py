@@ -189,9 +189,7 @@ async def list_requirements(session: Session, actor: Actor) -> list[Requirement]
     return await store.requirements(session)
 
 
-async def change_requirement(
-    session: Session, actor: Actor, change: RequirementChange
-) -> list[Requirement]:
+async def change_requirement(session: Session, actor: Actor, change: RequirementChange) -> list[Requirement]:
     """Asks testers of a subject for a passed exercise before their results are taken, or no longer does: from the next write on.
 
     Results that are there stay. *Errors*: Forbidden. *Cost*: four statements.
@@ -219,8 +217,6 @@ async def exercises_due(session: Session, actor: Actor) -> list[Subject]:
     """
     if actor.role not in TESTERS:
         return []
-    held = [
-        each for each in ("language", "math") if any(each == held.subject for held in actor.scope.held)
-    ]
+    held = [each for each in ("language", "math") if any(each == held.subject for held in actor.scope.held)]
     due = await store.exercises_due(session, actor.person_id)
     return [each for each in due if each in held]
