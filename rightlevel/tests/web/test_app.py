@@ -43,7 +43,9 @@ def test_all_scripts_together_fit_a_slow_network() -> None:
 
 def test_the_khmer_font_stands_under_its_own_mark_behind_those_of_the_device() -> None:
     face = CSS[CSS.index("@font-face") : CSS.index("}", CSS.index("@font-face"))]
-    assert f'url("{static_address(FONT)}")' in face, "another file has another address: write its mark into app.css"
+    assert f'url("{static_address(FONT)}")' in face, (
+        "another file has another address: write its mark into app.css"
+    )
     assert face.index("local(") < face.index("url("), "what the device has is taken first"
     assert "font-display: swap" in face, "words are read while it is on its way"
     assert "SIL OPEN FONT LICENSE" in (STATIC / FONT.replace(".woff2", ".txt")).read_text("utf-8")
