@@ -426,6 +426,7 @@ WORDS: dict[str, dict[str, str]] = {
         "tool": N_("Tool"),
         "needed": N_("How many must be as they should be"),
         "cases": N_("Cases"),
+        "since": N_("Passed on this day or later"),
         "answers": N_("Answers"),
         "choice": N_("Level"),
         "stands": N_("Which level stands?"),

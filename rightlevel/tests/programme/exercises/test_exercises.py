@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -108,10 +108,9 @@ async def entered(session: Session, actor: Actor, clock: StandingClock, *writes:
     return [each.code for each in await enter_results(session, actor, writes, clock)]
 
 
-async def ask_for(session: Session, cast: Cast, *, since: int | None = None) -> None:
-    """Asks for the exercise of mathematics, passed some days from today at the earliest."""
-    on = TODAY + timedelta(since) if since is not None else None
-    await change_requirement(session, cast.coordinator, RequirementChange("math", True, on))
+async def ask_for(session: Session, cast: Cast, clock: StandingClock, *, since: date | None = None) -> None:
+    """Asks for the exercise of mathematics, passed on a day at the earliest."""
+    await change_requirement(session, cast.coordinator, RequirementChange("math", True, since), clock)
 
 
 def test_the_exercises_that_come_with_the_program_are_whole() -> None:
@@ -281,7 +280,7 @@ async def test_nobody_is_asked_for_an_exercise_unless_the_programme_says_so(
 async def test_where_it_is_asked_for_levels_are_taken_from_who_has_passed(
     session: Session, cast: Cast, clock: StandingClock
 ) -> None:
-    await ask_for(session, cast)
+    await ask_for(session, cast, clock)
     assert await exercises_due(session, cast.teacher) == ["math"]
     write = a_write(cast)
     answers = await enter_results(session, cast.teacher, [write], clock)
@@ -305,7 +304,7 @@ async def test_where_it_is_asked_for_levels_are_taken_from_who_has_passed(
 async def test_whoever_leads_enters_what_others_measured(
     session: Session, cast: Cast, clock: StandingClock
 ) -> None:
-    await ask_for(session, cast)
+    await ask_for(session, cast, clock)
     assert await entered(session, cast.coordinator, clock, a_write(cast)) == ["saved"]
     assert await exercises_due(session, cast.coordinator) == []
 
@@ -313,7 +312,7 @@ async def test_whoever_leads_enters_what_others_measured(
 async def test_writes_of_several_are_each_judged_by_their_own_writer(
     session: Session, cast: Cast, clock: StandingClock
 ) -> None:
-    await ask_for(session, cast)
+    await ask_for(session, cast, clock)
     await taken(session, cast, cast.teacher, clock)
     taps = [
         (cast.mentor, Tap(a_write(cast, cast.students_a[0]))),
@@ -323,16 +322,27 @@ async def test_writes_of_several_are_each_judged_by_their_own_writer(
     assert [each and each.code for each in answers] == [None, "saved"]
 
 
-@pytest.mark.parametrize(("since", "code"), [(0, "saved"), (1, "exercise_due")])
+@pytest.mark.parametrize(("later", "code"), [(0, "saved"), (1, "exercise_due")])
 async def test_what_was_passed_before_the_day_that_is_asked_for_does_not_count(
-    session: Session, cast: Cast, clock: StandingClock, since: int, code: str
+    session: Session, cast: Cast, clock: StandingClock, later: int, code: str
 ) -> None:
     await taken(session, cast, cast.teacher, clock)
-    await ask_for(session, cast, since=since)
+    clock.advance(later * 86_400)
+    await ask_for(session, cast, clock, since=TODAY + timedelta(later))
     assert await entered(session, cast.teacher, clock, a_write(cast)) == [code]
     page = await list_testers(session, cast.coordinator, PageRequest(), clock, subject="math")
     row = next(each for each in page.items if each.person_id == cast.teacher.person_id)
     assert (row.passed_on, row.counts) == (TODAY, code == "saved")
+
+
+@pytest.mark.parametrize("since", [TODAY + timedelta(1), TODAY - timedelta(500)])
+async def test_a_day_on_which_nobody_can_have_passed_is_refused(
+    session: Session, cast: Cast, clock: StandingClock, since: date
+) -> None:
+    with pytest.raises(Invalid) as refused:
+        await ask_for(session, cast, clock, since=since)
+    assert [each.field for each in refused.value.faults] == ["since"]
+    assert await list_requirements(session, cast.coordinator) == []
 
 
 async def test_a_practice_school_is_for_trying(session: Session, cast: Cast, clock: StandingClock) -> None:
@@ -349,7 +359,7 @@ async def test_a_practice_school_is_for_trying(session: Session, cast: Cast, clo
         ),
     )
     teacher = msgspec.structs.replace(cast.teacher, scope=scope)
-    await ask_for(session, cast)
+    await ask_for(session, cast, clock)
     assert await entered(session, teacher, clock, a_write(cast, child)) == ["saved"]
     assert await entered(session, teacher, clock, a_write(cast)) == ["exercise_due"]
 
@@ -357,7 +367,7 @@ async def test_a_practice_school_is_for_trying(session: Session, cast: Cast, clo
 async def test_a_re_test_needs_the_exercise_too(session: Session, cast: Cast, clock: StandingClock) -> None:
     write = a_write(cast, tool=1)
     assert await entered(session, cast.teacher, clock, write) == ["saved"]
-    await ask_for(session, cast)
+    await ask_for(session, cast, clock)
     again = Retest(str(uuid4()), write.id, TODAY, level="subtraction", tool=2)
     (answer,) = await save_retests(session, cast.mentor, [again], clock)
     assert answer.code == "exercise_due"
@@ -373,8 +383,8 @@ async def test_a_re_test_needs_the_exercise_too(session: Session, cast: Cast, cl
 async def test_asking_is_written_down_and_taken_back(
     session: Session, cast: Cast, clock: StandingClock
 ) -> None:
-    await ask_for(session, cast, since=0)
-    told = await change_requirement(session, cast.coordinator, RequirementChange("math", False))
+    await ask_for(session, cast, clock, since=TODAY)
+    told = await change_requirement(session, cast.coordinator, RequirementChange("math", False), clock)
     assert told == []
     assert await entered(session, cast.teacher, clock, a_write(cast)) == ["saved"]
     said = await session.fetch_all(QUERIES["audit"], {}, into=Said)
@@ -384,7 +394,7 @@ async def test_asking_is_written_down_and_taken_back(
     ]
     for actor in (cast.mentor, cast.teacher, cast.viewer):
         with pytest.raises(Forbidden):
-            await change_requirement(session, actor, RequirementChange("math", True))
+            await change_requirement(session, actor, RequirementChange("math", True), clock)
         with pytest.raises(Forbidden):
             await list_testers(session, actor, PageRequest(), clock)
 

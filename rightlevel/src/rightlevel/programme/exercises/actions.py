@@ -11,6 +11,7 @@ from flatwater.clock import Clock, today
 from flatwater.paging import Page, PageRequest
 from flatwater.transaction import ConstraintViolated, Session
 from rightlevel.programme.audit import write_audit
+from rightlevel.programme.days import HAPPENED
 from rightlevel.programme.errors import Conflict, Invalid, NotFound
 from rightlevel.programme.exercises import store
 from rightlevel.programme.exercises.model import (
@@ -189,12 +190,16 @@ async def list_requirements(session: Session, actor: Actor) -> list[Requirement]
     return await store.requirements(session)
 
 
-async def change_requirement(session: Session, actor: Actor, change: RequirementChange) -> list[Requirement]:
+async def change_requirement(
+    session: Session, actor: Actor, change: RequirementChange, clock: Clock
+) -> list[Requirement]:
     """Asks testers of a subject for a passed exercise before their results are taken, or no longer does: from the next write on.
 
-    Results that are there stay. *Errors*: Forbidden. *Cost*: four statements.
+    Results that are there stay. *Errors*: Forbidden; Invalid for a day to come, on which nobody can have passed yet. *Cost*: four statements.
     """
     require(actor, "change", "certification")
+    if change.is_required and (faults := HAPPENED.faults("since", change.since, today(clock))):
+        raise Invalid(faults=tuple(faults))
     before = {each.subject: each for each in await store.requirements(session)}.get(change.subject)
     await store.save_requirement(session, change)
     after = Requirement(change.subject, change.since) if change.is_required else None
