@@ -64,7 +64,7 @@ join exercise e on e.id = a.exercise_id
 where a.id = %(attempt_id)s
 
 -- name: list_testers
--- Teachers and mentors by name, a row for each subject that is theirs today, with how its exercise went. Served by person_by_name,
+-- Teachers and mentors by name, a row for each subject that is theirs today at a school that counts, with how its exercise went. Served by person_by_name,
 -- assignment_by_person and exercise_attempt_by_person.
 select p.id as person_id, p.display_name, p.role::text as role, s.subject::text as subject, coalesce(t.attempts, 0) as attempts,
     f.agreed as first_agreed, f.cases as first_cases, l.agreed as last_agreed, l.cases as last_cases, l.taken_on as last_on, t.passed_on,
@@ -97,6 +97,7 @@ where p.deleted_at is null and p.is_active and p.role in ('teacher', 'mentor')
     and exists (
         select 1
         from assignment h
+        join school hs on hs.id = h.school_id and not hs.is_practice
         where h.person_id = p.id and h.subject = s.subject and h.ended_at is null and h.from_on <= %(today)s
             and (h.to_on is null or h.to_on >= %(today)s))
 --? by_subject: and s.subject = %(subject)s::subject
