@@ -186,5 +186,17 @@ plain(
     "PUT /api/v1/exercise-requirements",
     roles=LEAD,
     weight=0.02,
-    body=lambda _go, _w, d: {"subject": ("language", "math")[d.key % 2], "is_required": False},
+    more=("POST /exercises/testers",),
 )
+
+
+async def _ask_for_exercise(go: Any, _w: World, d: Deed) -> Any:
+    """By the page it is what the first form there says, with nothing asked for."""
+    if d.way == "page":
+        return await go.form("/exercises/testers", "/exercises/testers", is_required="false")
+    subject = ("language", "math")[d.key % 2]
+    return await go.write("PUT", "/api/v1/exercise-requirements", {"subject": subject, "is_required": False})
+
+
+KINDS["ask_for_exercise"].send = _ask_for_exercise
+KINDS["ask_for_exercise"].has_page = True

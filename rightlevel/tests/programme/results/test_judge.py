@@ -298,7 +298,7 @@ def test_a_write_at_its_bounds_is_whole() -> None:
 
 
 def test_every_refusal_has_a_sentence() -> None:
-    codes = {each[4] for each in CONDITIONS} | {"out_of_scope", "not_yours", "invalid"}
+    codes = {each[4] for each in CONDITIONS} | {"out_of_scope", "not_yours", "invalid", "exercise_due"}
     assert codes - {"saved", "changed", "repeated"} == set(REFUSALS)
 
 

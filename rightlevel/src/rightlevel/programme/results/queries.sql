@@ -69,17 +69,6 @@ select w.number, cell.school_id, cell.class_id, cell.grade, cell.sex, st.school_
         from result b
         join round br on br.id = b.round_id and br.kind = 'baseline' and br.school_year_id = rd.school_year_id
         where b.student_id = w.student_id and b.subject = w.subject and b.deleted_at is null and b.outcome = 'assessed') as has_baseline,
-    -- who has yet to pass the exercise that is asked for; at a practice school everybody may try
-    exists (
-        select 1
-        from exercise_requirement q
-        where q.subject = w.subject
-            and not exists (
-                select 1
-                from exercise_attempt a
-                where a.person_id = w.person_id and a.subject = w.subject and a.is_passed and a.taken_on >= coalesce(q.since, '-infinity'))
-            and not exists (
-                select 1 from school sc where sc.id = coalesce(r.school_id, cell.school_id) and sc.is_practice)) as exercise_is_due,
     r.id::text as result_id, r.school_id as result_school_id, r.class_id as result_class_id, r.version as result_version, r.outcome::text as result_outcome, r.rank as result_rank,
     r.tested_on as result_tested_on, r.assessor_id as result_assessor_id, r.notes as result_notes,
     r.tool as result_tool, r.assent as result_assent, r.is_selected as result_is_selected, r.method::text as result_method,
@@ -94,7 +83,18 @@ select w.number, cell.school_id, cell.class_id, cell.grade, cell.sex, st.school_
     end as done_as,
     coalesce(made.id, change.result_id)::text as done_result_id,
     case when made.id is not null then 1 else change.version end as done_version,
-    kept.id::text as merged_into, kept.school_id as kept_school_id, kept.class_id as kept_class_id
+    kept.id::text as merged_into, kept.school_id as kept_school_id, kept.class_id as kept_class_id,
+    -- who has yet to pass the exercise that is asked for; at a practice school everybody may try
+    exists (
+        select 1
+        from exercise_requirement q
+        where q.subject = w.subject
+            and not exists (
+                select 1
+                from exercise_attempt a
+                where a.person_id = w.person_id and a.subject = w.subject and a.is_passed and a.taken_on >= coalesce(q.since, '-infinity'))
+            and not exists (
+                select 1 from school sc where sc.id = coalesce(r.school_id, cell.school_id) and sc.is_practice)) as exercise_is_due
 from wanted w
 left join children st on st.id = w.student_id
 left join student kept on st.merged_into is not null and kept.id = kept_student(st.merged_into) and kept.deleted_at is null
