@@ -60,7 +60,7 @@ WAYS = (
     Way("/verification", N_("Re-tests"), "retest", "read", "verification", also=("/agreement",)),
     Way("/next-week", N_("Next week"), "week", "read", "planned_visit"),
     Way("/tools", N_("Test tools"), "test", "read", "tool"),
-    Way("/exercises", N_("Exercises for testers"), "exercise", "read", "exercise"),
+    Way("/exercises", N_("Exercises"), "exercise", "read", "exercise"),
     Way("/imports", N_("Imports"), "import", "run", "import"),
     Way("/exports", N_("Exports"), "export", "export", "file"),
     Way("/places", N_("Places"), "place", "create", "place", also=("/boundary-changes",)),

@@ -42,7 +42,7 @@ REFUSALS: dict[str, str] = {
     "school_locked": "This school is locked in this round.",
     "result_locked": "This result is locked.",
     "verified": "This result is verified, so it can't be changed.",
-    "exercise_due": "Pass the exercise for testers of this subject first. It stands under Exercises for testers.",
+    "exercise_due": "Pass the exercise for testers of this subject first. It stands under Exercises.",
     "not_yours": "A mentor changes only what they entered themselves.",
     "conflict": "There is a result already. Look at both and decide.",
     "stale": "Somebody changed this in the meantime. Look at both and decide.",

@@ -56,7 +56,7 @@ REFUSALS: dict[str, str] = {
     "round_planned": "This round is not open.",
     "round_frozen": "This round is frozen. A coordinator can amend it, with a reason.",
     "school_locked": "This school is locked in this round.",
-    "exercise_due": "Pass the exercise for testers of this subject first. It stands under Exercises for testers.",
+    "exercise_due": "Pass the exercise for testers of this subject first. It stands under Exercises.",
 }
 """Each code that a re-test can be refused with, and its sentence (a catalogue key)."""
 FORBIDDING = frozenset({"out_of_scope", "own_result"})
