@@ -102,15 +102,16 @@ async def add_exercise_version(session: Session, actor: Actor, new: NewExercise)
     require(actor, "create", "exercise")
     if faults := exercise_faults(new):
         raise Invalid(faults=tuple(faults))
+    newest = await store.newest_version(session, new)
+    if newest != new.follows:
+        raise ExerciseFollowed
     try:
-        exercise_id = await store.insert_exercise(session, new)
+        exercise_id = await store.insert_exercise(session, new, newest + 1)
     except ConstraintViolated as error:
         # Two add one at the same moment: the second has not seen the first.
         if error.constraint == "exercise_is_unique":
             raise ExerciseFollowed from error
         raise
-    if exercise_id is None:
-        raise ExerciseFollowed
     added = await _key(session, exercise_id)
     told = {"subject": added.subject, "language": added.language, "version": added.version}
     await write_audit(session, actor, "create", "exercise", added.id, after=told)

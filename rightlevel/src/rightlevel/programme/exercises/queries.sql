@@ -32,17 +32,15 @@ from exercise e
 where e.id = %(exercise_id)s
 
 -- name: newest_version
--- The newest version of an exercise. Served by exercise_is_unique.
-select max(e.version)
+-- The newest version of an exercise, 0 where there is none. Served by exercise_is_unique.
+select coalesce(max(e.version), 0)
 from exercise e
 where e.subject = %(subject)s::subject and e.language = %(language)s
 
 -- name: insert_exercise
--- Adds a version that follows the newest; none when it follows another. Served by exercise_is_unique.
+-- Adds a version of an exercise; one that is there already is never changed (exercise_is_unique, trigger exercises_are_kept).
 insert into exercise (subject, language, version, needed, cases)
-select %(subject)s::subject, %(language)s, %(follows)s::integer + 1, %(needed)s, %(cases)s::jsonb
-where %(follows)s = coalesce((
-    select max(e.version) from exercise e where e.subject = %(subject)s::subject and e.language = %(language)s), 0)
+values (%(subject)s::subject, %(language)s, %(version)s, %(needed)s, %(cases)s::jsonb)
 returning id
 
 -- name: insert_attempt

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import msgspec
 
@@ -102,14 +102,13 @@ async def find_exercise(session: Session, exercise_id: int) -> ExerciseKey | Non
     return None if found is None else found.key
 
 
-async def newest_version(session: Session, exercise: ExerciseKey) -> int:
-    """The newest version of what this is one of."""
+async def newest_version(session: Session, exercise: ExerciseKey | NewExercise) -> int:
+    """The newest version of what this is one of; 0 where there is none yet."""
     values = {"subject": exercise.subject, "language": exercise.language}
-    return int(str(await session.fetch_value(_queries["newest_version"], values)))
+    return cast("int", await session.fetch_value(_queries["newest_version"], values))
 
 
-async def insert_exercise(session: Session, new: NewExercise) -> int | None:
-    """The new version's id; None when it follows another than the newest."""
+async def insert_exercise(session: Session, new: NewExercise, version: int) -> int:
     trimmed = [
         Case(each.task, each.shown.strip(), each.answer, heard=each.heard.strip(), why=each.why.strip())
         for each in new.cases
@@ -119,10 +118,9 @@ async def insert_exercise(session: Session, new: NewExercise) -> int | None:
         "language": new.language,
         "needed": new.needed,
         "cases": _text(trimmed),
-        "follows": new.follows,
+        "version": version,
     }
-    made = await session.fetch_one(_queries["insert_exercise"], values, into=_Made)
-    return None if made is None else made.id
+    return cast("int", await session.fetch_value(_queries["insert_exercise"], values))
 
 
 async def insert_attempt(
