@@ -19,7 +19,6 @@ from rightlevel.programme.errors import NotFound, OutOfScope
 from rightlevel.programme.figures import BehindQuery, FigureQuery, children_behind, read_figures
 from rightlevel.programme.permissions import Actor
 from rightlevel.programme.results import (
-    ResultHeld,
     ResultWrite,
     class_sheet,
     delete_result,
@@ -29,6 +28,7 @@ from rightlevel.programme.results import (
     read_result,
     results_of_student,
 )
+from rightlevel.programme.results.actions import ResultHeld
 from rightlevel.programme.rounds import lock_school, set_school_dates
 from rightlevel.programme.students import delete_student, read_student, restore_student
 from rightlevel.programme.verification import Retest, save_retests
