@@ -33,7 +33,9 @@ MOST_TIMES = 1.5
 """Of the same insert without movement's trigger."""
 MOST_READ_MS = 50.0
 TINY = {"CHILDREN": 400, "SCHOOLS": 8, "FEW": 100, "PARTS": (100,), "TURNS": 1, "READS": 2}
-COLUMNS = "id, student_id, round_id, school_id, assessor_id, tested_on, subject, outcome, method, rank, grade, sex"
+COLUMNS = (
+    "id, student_id, round_id, school_id, assessor_id, tested_on, subject, outcome, method, rank, grade, sex"
+)
 ROWS = """
 select new_id(), st.id, %(round)s::bigint, st.school_id, %(by)s::bigint, current_date, 'language'::subject, 'assessed'::outcome, 'import'::entry_method,
     (1 + abs(hashtext(st.id::text || %(round)s::text)) %% 5)::smallint as rank, st.grade, st.sex
