@@ -81,6 +81,7 @@ TABLE: dict[tuple[str, str], frozenset[Role]] = {
     ("read", "returned"): _FIELD,
     ("read", "agreement"): _MENTORS,
     ("read", "data_quality"): _MENTORS,
+    ("read", "review_pack"): _LEADERS,
     ("read", "visit"): _FIELD,
     ("create", "visit"): _MENTORS,
     ("change", "visit"): _MENTORS,

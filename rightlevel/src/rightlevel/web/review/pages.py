@@ -1,0 +1,96 @@
+"""What a district's meeting has on the table: a page to look at and to print, and the same as PDF."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from flatwater.contract import Html, Raw
+from rightlevel.operations.printing import PRINTER
+from rightlevel.programme.levels import SCALES
+from rightlevel.programme.permissions import May
+from rightlevel.programme.review import ReviewQuery, read_review_pack
+from rightlevel.web.figures.pages import address_at, round_choices, where_of
+from rightlevel.web.movement.pages import MovementWanted, settled
+from rightlevel.web.request import READ_S, Request, actor_of
+from rightlevel.web.routes import Routes
+from rightlevel.web.templating import language_of, part, render
+
+routes = Routes("pages")
+MAY: Final = May("read", "review_pack")
+PDF: Final = "application/pdf"
+PDF_S: Final = 45.0
+LOWEST: Final = 20
+"""Schools or places of a table: who they are is what a meeting talks about, and each is on its own page of figures."""
+FREE_LINES: Final = 8
+CSS: Final = Path(__file__).with_name("pack.css")
+
+
+class ReviewWanted(msgspec.Struct, frozen=True):
+    """Of which place, and between which rounds."""
+
+    place: int | None = None
+    earlier: int | None = None
+    later: int | None = None
+
+
+def address(query: Any, **changes: Any) -> str:
+    """The address of another place's pack."""
+    return address_at("/review-pack", query, **({"school": None} | changes))
+
+
+@routes.get("/review-pack", MAY, work="snapshot")
+async def review_pack_page(request: Request, *, query: ReviewWanted) -> Html:
+    """The pack on the screen, as it will be printed."""
+    values = await _values(request, query)
+    return render(
+        request,
+        "review/page.html",
+        round_choices=await round_choices(request),
+        file=address_at("/api/v1/review-pack/file", values["query"]),
+        **values,
+    )
+
+
+@routes.get("/api/v1/review-pack/file", MAY, work="none", deadline_s=PDF_S, media=(PDF,), tags=("figures",))
+async def review_pack_file(request: Request, *, query: ReviewWanted) -> Raw:
+    """The pack as PDF. No connection is held while it is made."""
+    PRINTER.require_room()
+    async with request.database.read(deadline_s=READ_S) as session:
+        request.session = session
+        try:
+            values = await _values(request, query)
+        finally:
+            request.session = None
+    text = part(request, "review/document.html", **values)
+    made = await PRINTER.print(text, CSS.read_text("utf-8"))
+    name = f"review-{values['pack'].as_of}.pdf" if values["pack"] else "review.pdf"
+    headers = {"content-disposition": f'attachment; filename="{name}"', "cache-control": "private, no-store"}
+    return Raw(made, PDF, headers=headers)
+
+
+async def _values(request: Request, query: ReviewWanted) -> dict[str, Any]:
+    actor = actor_of(request)
+    wanted = MovementWanted(earlier=query.earlier, later=query.later, place=query.place, subject="language")
+    found, pair = await settled(request, wanted)
+    where = await where_of(request, found, address)
+    pack = None
+    if pair and found.place is not None:
+        earlier = pair[0].id if len(pair) == 2 else None
+        asked = ReviewQuery(found.place, pair[-1].id, earlier)
+        pack = await read_review_pack(request.session, actor, asked, request.clock)
+    return {
+        "query": ReviewWanted(
+            found.place, pair[0].id if len(pair) == 2 else None, pair[-1].id if pair else None
+        ),
+        "pack": pack,
+        "pair": pair,
+        "round": pair[-1] if pair else None,
+        "scales": SCALES,
+        "most": LOWEST,
+        "free_lines": FREE_LINES,
+        "title": language_of(request).gettext("Review meeting"),
+        **where,
+    }
