@@ -24,8 +24,8 @@ RESULT = (
     "select gen_random_uuid(), id, %s, school_id, class_id, %s, '2026-11-23', 'language', 'assessed', 'direct', %s, grade, sex from student where id = %s"
 )
 VISIT = (
-    "insert into visit (id, school_id, subject, mentor_id, form_version_id, visited_on, answers, state, submitted_at, created_at, changed_at) "
-    "select new_id(), %s, 'language', %s, v.id, '2026-11-20', '{}', 'submitted', now(), now(), now() from form_version v order by v.id limit 1 returning id"
+    "insert into visit (id, write_id, school_id, subject, mentor_id, form_version_id, visited_on, answers, state, submitted_at, created_at, changed_at) "
+    "select new_id(), new_id(), %s, 'language', %s, v.id, '2026-11-20', '{}', 'submitted', now(), now(), now() from form_version v order by v.id limit 1 returning id"
 )
 ACTION = (
     "insert into follow_up (id, visit_id, school_id, subject, owner_id, words, due_on, raised_by, raised_at) "
