@@ -3445,7 +3445,7 @@ create index result_by_day on result (tested_on, school_id, assessor_id, subject
 -- What is looked at about each test that somebody made on a day at a school: how long it took (seconds, where each step of a guided test kept its
 -- time), the child's level in the newest round before, whether it has no baseline in the year, and whether another child of the school has its name,
 -- grade and sex. Whoever may have to test a child again (blind_to) is told nothing of it. Served by result_by_day, result_is_unique,
--- guided_test_by_result and student_by_school.
+-- guided_test_by_result and student_by_school, test by test and in no other way (offset 0).
 create function tests_of_day(wanted_day date, wanted_school bigint, wanted_assessor bigint, wanted_subject subject, blind_to bigint)
 returns table (
     id uuid, student_id uuid, round_id bigint, outcome outcome, rank smallint, method entry_method, came_at timestamptz, took_s integer,
@@ -3466,25 +3466,27 @@ language sql stable parallel safe as $$
             join round er on er.id = e.round_id and (er.starts_on, er.id) < (rd.starts_on, rd.id)
             where e.student_id = r.student_id and e.subject = r.subject and e.deleted_at is null and not e.is_hidden and e.rank is not null
                 and (blind_to is null or e.assessor_id = blind_to
-                    or not exists (select from verification v where v.result_id = e.id and v.state = 'pending'))
+                    or not exists (select from verification v where v.result_id = e.id and v.state = 'pending' offset 0))
             order by er.starts_on desc, er.id desc
             limit 1) end,
         r.rank is not null and rd.kind <> 'baseline' and not exists (
             select from result b
             join round br on br.id = b.round_id and br.kind = 'baseline' and br.school_year_id = rd.school_year_id
-            where b.student_id = r.student_id and b.subject = r.subject and b.deleted_at is null and b.outcome = 'assessed'),
+            where b.student_id = r.student_id and b.subject = r.subject and b.deleted_at is null and b.outcome = 'assessed'
+            offset 0),
         exists (
             select from student st
             join student o on o.school_id = st.school_id and o.name_key = st.name_key and o.deleted_at is null
             where st.id = r.student_id and o.id <> st.id and (o.grade, o.sex) = (st.grade, st.sex)
                 and not exists (
-                    select from not_duplicates n where (n.first_id, n.second_id) = (least(st.id, o.id), greatest(st.id, o.id))))
+                    select from not_duplicates n where (n.first_id, n.second_id) = (least(st.id, o.id), greatest(st.id, o.id)) offset 0)
+            offset 0)
     from result r
     join round rd on rd.id = r.round_id
     where r.tested_on = wanted_day and r.school_id = wanted_school and r.assessor_id = wanted_assessor and r.subject = wanted_subject
         and r.deleted_at is null and not r.is_hidden
         and (blind_to is null or r.assessor_id = blind_to
-            or not exists (select from verification v where v.result_id = r.id and v.state = 'pending'))
+            or not exists (select from verification v where v.result_id = r.id and v.state = 'pending' offset 0))
 $$;
 
 -- The same, counted. A test is too fast under 20 seconds: every way through it has two tasks at least. A drop of two levels or more between rounds is

@@ -25,6 +25,8 @@ from rightlevel.web.templating import render
 
 routes = Routes("pages")
 ROWS = PageLimit(50)
+OF_SCHOOL = PageRequest(200)
+"""Who tests at one school on one day: more than that nobody has seen."""
 
 
 class QualityWanted(msgspec.Struct, frozen=True):
@@ -72,6 +74,8 @@ async def assessor_tests_page(request: Request, *, query: AssessorTestsQuery, pa
     actor = actor_of(request)
     found = await tests_of_assessor(request.session, actor, query, page)
     wanted = QualityWanted(query.on, school=query.school_id)
+    asked = QualityQuery(query.on, school_id=query.school_id, subject=query.subject)
+    days = await assessors_of_day(request.session, actor, asked, OF_SCHOOL, request.clock)
     return render(
         request,
         "quality/tests.html",
@@ -79,6 +83,7 @@ async def assessor_tests_page(request: Request, *, query: AssessorTestsQuery, pa
         page=found,
         ranks={level.code: level.rank for level in SCALES[query.subject]},
         back=address(wanted),
+        day=next((each for each in days.items if each.assessor_id == query.assessor_id), None),
         **await where_of(request, wanted, address),
     )
 

@@ -38,7 +38,8 @@ class ReviewWanted(msgspec.Struct, frozen=True):
 
 def address(query: Any, **changes: Any) -> str:
     """The address of another place's pack."""
-    return address_at("/review-pack", query, **({"school": None} | changes))
+    wanted = ReviewWanted(query.place, query.earlier, query.later)
+    return address_at("/review-pack", wanted, place=changes.get("place", query.place))
 
 
 @routes.get("/review-pack", MAY, work="snapshot")
