@@ -24,7 +24,7 @@ from rightlevel.programme.movement import MovementQuery, read_movement
 from rightlevel.programme.permissions import Actor, Scope
 
 CHILDREN = 100_000
-SCHOOLS = 1_000
+SCHOOLS = 2_000
 FEW = 10_000
 PARTS = (5_000, 10_000)
 TURNS = 3
