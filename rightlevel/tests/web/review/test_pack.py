@@ -107,3 +107,27 @@ async def test_the_pack_is_made_in_khmer_too(site: tuple[Served, int]) -> None:
         assert "ការប្រជុំពិនិត្យ" in page.text
         file = await client.get(f"/api/v1/review-pack/file?place={served.cast.district_1}")
         assert 8 <= pages_of(file.content) <= 10
+
+
+async def test_a_school_stands_on_one_page_with_what_its_reader_holds_there(site: tuple[Served, int]) -> None:
+    served, later = site
+    cast = served.cast
+    asked = {"round_id": later, "earlier_round_id": cast.round}
+    at = f"/api/v1/schools/{cast.school_a}/overview"
+    async with served.client("mentor") as client:
+        found = (await client.get(at, params=asked)).json()
+        assert (
+            await client.get(f"/api/v1/schools/{cast.school_b}/overview", params=asked)
+        ).status_code == 403
+    assert [each["subject"] for each in found["subjects"]] == ["language", "math"]
+    assert found["subjects"][0]["movement"]["improved"] == 12
+    assert [each["words"] for each in found["actions"]] == ["Bring the <books>"]
+    assert [each["mentor_name"] for each in found["visits"]] == ["Mentor"]
+    async with served.client("mentor_elsewhere") as client:
+        of_b = (await client.get(f"/api/v1/schools/{cast.school_b}/overview", params=asked)).json()
+        assert [each["subject"] for each in of_b["subjects"]] == ["language"]
+    for who, status in (("coordinator", 200), ("teacher", 200), ("viewer", 403), ("mentor_elsewhere", 403)):
+        async with served.client(who, by="cookie") as client:
+            page = await client.get(f"/schools/{cast.school_a}/overview")
+            assert page.status_code == status, page.text
+            assert ("12 were tested again" in page.text) is (status == 200)

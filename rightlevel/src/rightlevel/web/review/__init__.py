@@ -15,4 +15,13 @@ routes.answers(
     work="snapshot",
     says="What a review meeting of a place needs: open actions, coverage, levels, the same children, schools, visits, re-tests.",
 )
+routes.answers(
+    "read_school_overview",
+    "GET /api/v1/schools/{id}/overview",
+    review.read_school_overview,
+    review.OverviewQuery,
+    may=pages.FIELD,
+    work="snapshot",
+    says="One school on one page: roll, tested, levels by round, the same children, attendance, last visits, open actions.",
+)
 routes.include(pages.routes)

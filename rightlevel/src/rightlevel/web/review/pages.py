@@ -11,15 +11,16 @@ from flatwater.contract import Html, Raw
 from rightlevel.operations.printing import PRINTER
 from rightlevel.programme.levels import SCALES
 from rightlevel.programme.permissions import May
-from rightlevel.programme.review import ReviewQuery, read_review_pack
-from rightlevel.web.figures.pages import address_at, round_choices, where_of
+from rightlevel.programme.review import OverviewQuery, ReviewQuery, read_review_pack, read_school_overview
+from rightlevel.web.figures.pages import FiguresWanted, address_at, round_choices, where_of
 from rightlevel.web.movement.pages import MovementWanted, settled
-from rightlevel.web.request import READ_S, Request, actor_of
+from rightlevel.web.request import READ_S, ById, Request, actor_of
 from rightlevel.web.routes import Routes
 from rightlevel.web.templating import language_of, part, render
 
 routes = Routes("pages")
 MAY: Final = May("read", "review_pack")
+FIELD: Final = May("read", "visit")
 PDF: Final = "application/pdf"
 PDF_S: Final = 45.0
 LOWEST: Final = 20
@@ -95,3 +96,39 @@ async def _values(request: Request, query: ReviewWanted) -> dict[str, Any]:
         "title": language_of(request).gettext("Review meeting"),
         **where,
     }
+
+
+class OverviewWanted(msgspec.Struct, frozen=True):
+    """Between which rounds."""
+
+    earlier: int | None = None
+    later: int | None = None
+
+
+@routes.get("/schools/{id}/overview", FIELD, work="snapshot")
+async def school_overview_page(request: Request, *, path: ById, query: OverviewWanted) -> Html:
+    """One school on one page of paper."""
+    wanted = MovementWanted(earlier=query.earlier, later=query.later, school=path.id, subject="language")
+    _, pair = await settled(request, wanted)
+    overview = None
+    if pair:
+        asked = OverviewQuery(pair[-1].id, pair[0].id if len(pair) == 2 else None)
+        overview = await read_school_overview(
+            request.session, actor_of(request), path.id, asked, request.clock
+        )
+    return render(
+        request,
+        "review/school.html",
+        school_id=path.id,
+        overview=overview,
+        pair=pair,
+        round_choices=await round_choices(request),
+        scales=SCALES,
+        most=LOWEST,
+        **await where_of(request, wanted, school_address),
+    )
+
+
+def school_address(query: Any, **changes: Any) -> str:
+    """From a school's page one goes up to the figures of its places."""
+    return address_at("/figures", FiguresWanted(place=changes.get("place")))
