@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -53,10 +53,10 @@ async def read_review_pack(session: Session, actor: Actor, asked: ReviewQuery, c
 
 async def _of_subject(session: Session, actor: Actor, asked: ReviewQuery, subject: Subject) -> ReviewSubject:
     figures = FigureQuery(asked.round_id, subject, place_id=asked.place_id)
-    here = msgspec.structs.asdict(figures)
+    here: dict[str, Any] = msgspec.structs.asdict(figures)
     movement = improved = None
     if asked.earlier_round_id is not None:
-        two = here | {"round_id": asked.earlier_round_id, "later_round_id": asked.round_id}
+        two: dict[str, Any] = here | {"round_id": asked.earlier_round_id, "later_round_id": asked.round_id}
         movement = await read_movement(session, actor, MovementQuery(**two))
         improved = await compare(session, actor, ComparisonQuery(**two, measure="improved"))
     agreement = await read_agreement(
