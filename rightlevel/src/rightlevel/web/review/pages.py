@@ -9,6 +9,7 @@ import msgspec
 
 from flatwater.contract import Html, Raw
 from rightlevel.operations.printing import PRINTER
+from rightlevel.programme.errors import Fault, Invalid, NotFound
 from rightlevel.programme.levels import SCALES
 from rightlevel.programme.permissions import May
 from rightlevel.programme.review import OverviewQuery, ReviewQuery, read_review_pack, read_school_overview
@@ -58,7 +59,9 @@ async def review_pack_page(request: Request, *, query: ReviewWanted) -> Html:
 
 @routes.get("/api/v1/review-pack/file", MAY, work="none", deadline_s=PDF_S, media=(PDF,), tags=("figures",))
 async def review_pack_file(request: Request, *, query: ReviewWanted) -> Raw:
-    """The pack as PDF. No connection is held while it is made."""
+    """The pack of a place as PDF. No connection is held while it is made. *Errors*: Invalid, NotFound where there is no round yet."""
+    if query.place is None:
+        raise Invalid(faults=(Fault("place", "Is needed"),))
     PRINTER.require_room()
     async with request.database.read(deadline_s=READ_S) as session:
         request.session = session
@@ -66,9 +69,11 @@ async def review_pack_file(request: Request, *, query: ReviewWanted) -> Raw:
             values = await _values(request, query)
         finally:
             request.session = None
+    if values["pack"] is None:
+        raise NotFound
     text = part(request, "review/document.html", **values)
     made = await PRINTER.print(text, CSS.read_text("utf-8"))
-    name = f"review-{values['pack'].as_of}.pdf" if values["pack"] else "review.pdf"
+    name = f"review-{values['pack'].as_of}.pdf"
     headers = {"content-disposition": f'attachment; filename="{name}"', "cache-control": "private, no-store"}
     return Raw(made, PDF, headers=headers)
 
