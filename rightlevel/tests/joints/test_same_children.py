@@ -15,6 +15,7 @@ from flatwater.queries import read_queries
 from flatwater.transaction import Session
 from rightlevel.operations.reconcile import reconcile
 from rightlevel.programme.duplicates import Merge, merge_duplicates, undo_merge_of_duplicates
+from rightlevel.programme.enrolments import Transfer, transfer_student
 from rightlevel.programme.exchange import (
     NewRun,
     Progress,
@@ -34,7 +35,7 @@ from rightlevel.programme.rounds import (
     seal_some_schools,
     set_round_state,
 )
-from rightlevel.programme.students import Transfer, mark_left, read_student, transfer_student
+from rightlevel.programme.students import mark_left, read_student
 
 pytestmark = pytest.mark.anyio
 TODAY = NOW.date()

@@ -1186,6 +1186,13 @@ begin
         group by p.round_id, p.later_round_id, p.school_id, p.subject, p.grade, p.sex, p.from_rank);
 end $$;
 
+-- The same of many. PostgreSQL keeps one plan for all after it was asked five times, made for few, and with that each of thousands is compared with
+-- each; for few, planning anew would cost more than all else.
+create function movement_of_many(changes counted_change[]) returns movement_delta[] language plpgsql stable set plan_cache_mode = force_custom_plan as $$
+begin
+    return movement_of(changes);
+end $$;
+
 create function add_movement(deltas movement_delta[]) returns void language sql set enable_nestloop = off as $$
     select hold_schools(array(select distinct d.school_id from unnest(deltas) d));
     insert into school_movement as c (
@@ -1274,7 +1281,7 @@ begin
         return null;
     end if;
     perform 1 from student st where st.id in (select c.student_id from unnest(changes) c) order by st.id for no key update;
-    deltas := movement_of(changes);
+    deltas := case when cardinality(changes) > 100 then movement_of_many(changes) else movement_of(changes) end;
     if cardinality(deltas) = 0 then
         return null;
     end if;

@@ -218,3 +218,52 @@ create or replace function add_movement(deltas movement_delta[]) returns void la
         rank_4 = c.rank_4 + excluded.rank_4, rank_5 = c.rank_5 + excluded.rank_5, rank_6 = c.rank_6 + excluded.rank_6,
         rank_7 = c.rank_7 + excluded.rank_7, rank_8 = c.rank_8 + excluded.rank_8, rank_9 = c.rank_9 + excluded.rank_9
 $$;
+
+-- The same of many. PostgreSQL keeps one plan for all after it was asked five times, made for few, and with that each of thousands is compared with
+-- each; for few, planning anew would cost more than all else.
+create function movement_of_many(changes counted_change[]) returns movement_delta[] language plpgsql stable set plan_cache_mode = force_custom_plan as $$
+begin
+    return movement_of(changes);
+end $$;
+
+create or replace function keep_movement() returns trigger language plpgsql as $$
+declare
+    changes counted_change[];
+    deltas movement_delta[];
+begin
+    if tg_op = 'INSERT' then
+        changes := array(
+            select row(1, id, student_id, round_id, school_id, subject, grade, sex, outcome, rank)::counted_change
+            from new_rows where deleted_at is null and not is_hidden);
+    elsif tg_op = 'DELETE' then
+        changes := array(
+            select row(-1, id, student_id, round_id, school_id, subject, grade, sex, outcome, rank)::counted_change
+            from old_rows where deleted_at is null and not is_hidden);
+    else
+        -- Whoever locks a result, or verifies it, ends here.
+        changes := array(
+            select row(sum(sign), id, student_id, round_id, school_id, subject, grade, sex, outcome, rank)::counted_change
+            from (
+                select 1 as sign, id, student_id, round_id, school_id, subject, grade, sex, outcome, rank
+                from new_rows where deleted_at is null and not is_hidden
+                union all
+                select -1, id, student_id, round_id, school_id, subject, grade, sex, outcome, rank
+                from old_rows where deleted_at is null and not is_hidden) changed
+            group by id, student_id, round_id, school_id, subject, grade, sex, outcome, rank
+            having sum(sign) <> 0);
+    end if;
+    if cardinality(changes) = 0 then
+        return null;
+    end if;
+    perform 1 from student st where st.id in (select c.student_id from unnest(changes) c) order by st.id for no key update;
+    deltas := case when cardinality(changes) > 100 then movement_of_many(changes) else movement_of(changes) end;
+    if cardinality(deltas) = 0 then
+        return null;
+    end if;
+    if current_setting('rightlevel.counts_wait', true) = 'on' then
+        insert into waiting_count (movement) values (deltas);
+    else
+        perform add_movement(deltas);
+    end if;
+    return null;
+end $$;
