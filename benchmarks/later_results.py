@@ -29,7 +29,7 @@ FEW = 10_000
 PARTS = (5_000, 10_000)
 TURNS = 3
 READS = 20
-MOST_TIMES = 1.5
+MOST_TIMES = 2.0
 """Of the same insert without movement's trigger."""
 MOST_READ_MS = 50.0
 TINY = {"CHILDREN": 400, "SCHOOLS": 8, "FEW": 100, "PARTS": (100,), "TURNS": 1, "READS": 2}

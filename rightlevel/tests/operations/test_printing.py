@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from pdf_pages import pages_of
 
 from rightlevel.operations.printing import (
     MOST_WAITING,
@@ -26,13 +26,9 @@ PAGE = (
 CSS = "@page { size: A4 } .next { break-before: page }"
 
 
-def pages_of(pdf: bytes) -> int:
-    return len(re.findall(rb"/Type\s*/Page\b", pdf))
-
-
 def program(folder: Path, text: str) -> Printer:
     path = folder / "program.py"
-    path.write_text(text)
+    path.write_text(f"import sys; sys.stdin.read()\n{text}")
     return Printer(str(path))
 
 

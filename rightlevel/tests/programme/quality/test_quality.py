@@ -21,8 +21,8 @@ from rightlevel.programme.quality import (
     AssessorTestsQuery,
     QualityQuery,
     assessors_of_day,
-    tests_of_assessor,
 )
+from rightlevel.programme.quality import tests_of_assessor as read_tests
 
 pytestmark = pytest.mark.anyio
 TODAY = NOW.date()
@@ -48,8 +48,9 @@ from student st where st.id = %(student)s::uuid returning id::text as id
 insert into guided_test (write_id, result_id, steps) values (new_id(), %(result)s::uuid, %(steps)s::jsonb)
 -- name: retest
 -- A re-test of a result that was saved, or that waits.
-insert into verification (result_id, round_id, subject, school_id, state, visible_on, created_by, rank, first_rank, first_assessor_id)
-select r.id, r.round_id, r.subject, r.school_id, %(state)s::verification_state, %(on)s, %(by)s, %(rank)s,
+insert into verification (result_id, round_id, subject, school_id, state, visible_on, created_by, rank, verifier_id, first_rank, first_assessor_id)
+select r.id, r.round_id, r.subject, r.school_id, case when %(rank)s::smallint is null then 'pending' when %(rank)s = r.rank then 'agreed'
+        else 'disagreed' end::verification_state, %(on)s, %(by)s, %(rank)s, case when %(rank)s::smallint is not null then %(by)s end,
     case when %(rank)s::smallint is not null then r.rank end, case when %(rank)s::smallint is not null then r.assessor_id end
 from result r where r.id = %(result)s::uuid
 -- name: parted
@@ -116,7 +117,6 @@ class Day:
     async def retest(self, result: str, rank: int | None) -> None:
         values = {
             "result": result,
-            "state": "pending" if rank is None else "agreed",
             "on": TODAY,
             "by": self.cast.coordinator.person_id,
             "rank": rank,
@@ -237,7 +237,7 @@ async def of_teacher(day: Day, actor: Actor | None = None, **more: Any) -> Any:
         "assessor_id": day.cast.teacher.person_id,
         "subject": "language",
     } | more
-    return await tests_of_assessor(
+    return await read_tests(
         day.session, actor or day.cast.coordinator, AssessorTestsQuery(**asked), PageRequest(50)
     )
 

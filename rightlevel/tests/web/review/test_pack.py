@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import psycopg
 import pytest
+from pdf_pages import pages_of
 from serving import OneDatabase, Served, serving
 
 pytestmark = pytest.mark.anyio
@@ -54,10 +54,6 @@ async def site(
                 assert visit
                 connection.execute(ACTION, [visit[0], school, cast.mentor.person_id, words, due, by])
         yield opened, row[0]
-
-
-def pages_of(pdf: bytes) -> int:
-    return len(re.findall(rb"/Type\s*/Page\b", pdf))
 
 
 async def test_page_answer_and_pdf_are_of_the_district(site: tuple[Served, int]) -> None:

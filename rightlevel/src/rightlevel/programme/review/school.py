@@ -60,9 +60,9 @@ async def read_school_overview(
     *Errors*: Forbidden, OutOfScope, NotFound. *Cost*: some 20 statements over the school's counts and groups.
     """
     require(actor, "read", "visit")
-    school = await read_school(session, actor, school_id)
     if not actor.scope.reaches_school(school_id):
         raise OutOfScope
+    school = await read_school(session, actor, school_id)
     await read_round(session, actor, asked.round_id)
     visits = await list_visits(
         session, actor, LAST_VISITS, clock, VisitSearch(state="submitted", school_id=school_id)
