@@ -165,7 +165,7 @@ def _reading(conninfo: str, values: dict[str, Any], say: Callable[[str], None]) 
 
 
 async def _read(conninfo: str, values: dict[str, Any]) -> float:
-    actor = Actor(values["by"], "bench", "coordinator", "Bench", "en", Scope(is_everything=True))
+    actor = Actor(values["by"], "coordinator", "bench", "Bench", "en", Scope(is_everything=True))
     asked = MovementQuery(values["baseline"], "language", later_round_id=values["endline"])
     taken: list[float] = []
     async with Database(conninfo) as database:
