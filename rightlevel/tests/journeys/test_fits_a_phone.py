@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import axe_playwright_python
 import pytest
-from journey import Device, Site
-from playwright.sync_api import Page, expect
+from find_browser import browser_path
+from journey import FLAGS, Device, Site
+from playwright.sync_api import Browser, Page, expect
 from pseudo_language import Pseudo
 
 from rightlevel.web.app import all_routes
@@ -130,6 +132,36 @@ def every_page(site: Site, name: str) -> list[str]:
                 parts[at] = "language" if part == "{subject}" else str(ids[parts[at - 1]])
         paths.append("/".join(parts))
     return paths
+
+
+NO_KHMER = """<fontconfig><include>/etc/fonts/fonts.conf</include><selectfont><rejectfont><glob>*[Kk]hmer*</glob>
+<pattern><patelt name="lang"><string>km</string></patelt></pattern></rejectfont></selectfont></fontconfig>"""
+"""What a machine says of its fonts when none has Khmer letters."""
+
+
+def test_a_device_without_khmer_letters_is_given_them_once(
+    browser: Browser, site: Site, tmp_path: Path
+) -> None:
+    fonts = tmp_path / "fonts.conf"
+    fonts.write_text(NO_KHMER)
+    own = {**os.environ, "FONTCONFIG_FILE": str(fonts)}
+    bare = browser.browser_type.launch(executable_path=browser_path(), args=FLAGS, env=own)
+    try:
+        opened = Device(bare, site)
+        page = opened.open(language="km")
+        asked: list[str] = []
+        page.on("request", lambda each: asked.append(each.url) if each.resource_type == "font" else None)
+        for path in ("/sign-in", "/code"):
+            page.goto(path)
+            expect(page.locator("html")).to_have_attribute("lang", "km")
+            assert page.evaluate("document.fonts.ready.then(all => [...all].map(each => each.status))") == [
+                "loaded"
+            ]
+        assert len(asked) == 1, "it is kept for good"
+        opened.close()
+        assert opened.complaints == []
+    finally:
+        bare.close()
 
 
 @pytest.mark.parametrize("language", ["en", "km"])

@@ -6,11 +6,13 @@
 -- The cell (school, class, grade, sex) is where the child sits in the round: where it stood when the round's roll was fixed, if it came later
 -- where it came to first; while the roll isn't fixed where it stands, or stood last in the round's year. Without one it was never enrolled in
 -- that year. Mostly that is the present, and no former stint is looked at. Served by the primary keys, result_is_unique and
--- past_enrolment_by_student.
+-- past_enrolment_by_student. Mostly no exercise is asked for, and its table of at most two rows is all that is looked at; else
+-- exercise_attempt_by_person.
 with wanted as materialized (
-    select w.number, w.write_id, w.student_id, w.round_id, w.subject
-    from unnest(%(numbers)s::integer[], %(write_ids)s::uuid[], %(student_ids)s::uuid[], %(round_ids)s::bigint[], %(subjects)s::subject[])
-        as w (number, write_id, student_id, round_id, subject)
+    select w.number, w.write_id, w.student_id, w.round_id, w.subject, w.person_id
+    from unnest(%(numbers)s::integer[], %(write_ids)s::uuid[], %(student_ids)s::uuid[], %(round_ids)s::bigint[], %(subjects)s::subject[],
+        %(person_ids)s::bigint[])
+        as w (number, write_id, student_id, round_id, subject, person_id)
 ), children as materialized (
     select id, school_year_id, school_id, class_id, grade, sex, status, left_on, deleted_at, merged_into, stint_number
     from student
@@ -74,7 +76,18 @@ select w.number, cell.school_id, cell.class_id, cell.grade, cell.sex, st.school_
     end as done_as,
     coalesce(made.id, change.result_id)::text as done_result_id,
     case when made.id is not null then 1 else change.version end as done_version,
-    kept.id::text as merged_into, kept.school_id as kept_school_id, kept.class_id as kept_class_id
+    kept.id::text as merged_into, kept.school_id as kept_school_id, kept.class_id as kept_class_id,
+    -- who has yet to pass the exercise that is asked for; at a practice school everybody may try
+    exists (
+        select 1
+        from exercise_requirement q
+        where q.subject = w.subject
+            and not exists (
+                select 1
+                from exercise_attempt a
+                where a.person_id = w.person_id and a.subject = w.subject and a.is_passed and a.taken_on >= coalesce(q.since, '-infinity'))
+            and not exists (
+                select 1 from school sc where sc.id = coalesce(r.school_id, cell.school_id) and sc.is_practice)) as exercise_is_due
 from wanted w
 left join children st on st.id = w.student_id
 left join student kept on st.merged_into is not null and kept.id = kept_student(st.merged_into) and kept.deleted_at is null

@@ -101,8 +101,10 @@ def _columns(structs: Sequence[msgspec.Struct]) -> dict[str, tuple[Any, ...]]:
     return dict(zip(names, zip(*map(msgspec.structs.astuple, structs), strict=True), strict=True))
 
 
-async def read_facts(session: Session, writes: Sequence[ResultWrite]) -> list[Facts]:
-    """What the writes are judged by, in their order, locked. *Cost*: one statement."""
+async def read_facts(
+    session: Session, writes: Sequence[ResultWrite], person_ids: Sequence[int]
+) -> list[Facts]:
+    """What the writes are judged by, in their order, locked; `person_ids` are whose they are, each. *Cost*: one statement."""
     if len(writes) == 1:
         (write,) = writes
         alone = {
@@ -111,6 +113,7 @@ async def read_facts(session: Session, writes: Sequence[ResultWrite]) -> list[Fa
             "student_ids": write.student_id,
             "round_ids": write.round_id,
             "subjects": write.subject,
+            "person_ids": person_ids[0],
         }
         return await session.fetch_all(_facts, _single(alone), into=Facts)
     wanted = _columns(writes)
@@ -120,6 +123,7 @@ async def read_facts(session: Session, writes: Sequence[ResultWrite]) -> list[Fa
         "student_ids": _plain(wanted["student_id"]),
         "round_ids": _plain(wanted["round_id"]),
         "subjects": _plain(wanted["subject"]),
+        "person_ids": _plain(person_ids),
     }
     return await session.fetch_all(_facts, values, into=Facts)
 

@@ -1,6 +1,7 @@
 -- name: retest_facts
 -- Everything that some re-tests are judged by, one row each. Children are locked first, then results, each in the order of their ids, as
--- whoever enters results does. Served by the primary keys, verification_one_under_way and verification_write_is_unique.
+-- whoever enters results does. Served by the primary keys, verification_one_under_way, verification_write_is_unique and, where an exercise
+-- is asked for, exercise_attempt_by_person.
 with wanted as materialized (
     select w.number, w.write_id, w.result_id
     from unnest(%(numbers)s::integer[], %(write_ids)s::uuid[], %(result_ids)s::uuid[]) as w (number, write_id, result_id)
@@ -23,7 +24,17 @@ select w.number, p.id::text as result_id, p.student_id::text as student_id, p.sc
     exists (select 1 from round_school e where e.round_id = p.round_id and e.school_id = p.school_id and e.locked_at is not null) as school_is_locked,
     v.id::text as verification_id, v.version as verification_version, v.state::text as state, v.visible_on,
     d.state::text as done_state, d.result_id::text as done_result_id, d.id::text as done_verification_id, d.version as done_version,
-    d.first_rank as done_first_rank, d.rank as done_rank
+    d.first_rank as done_first_rank, d.rank as done_rank,
+    -- who has yet to pass the exercise that is asked for; at a practice school everybody may try
+    exists (
+        select 1
+        from exercise_requirement q
+        where q.subject = p.subject
+            and not exists (
+                select 1
+                from exercise_attempt a
+                where a.person_id = %(person_id)s and a.subject = p.subject and a.is_passed and a.taken_on >= coalesce(q.since, '-infinity'))
+            and not exists (select 1 from school sc where sc.id = p.school_id and sc.is_practice)) as exercise_is_due
 from wanted w
 left join present p on p.id = w.result_id
 left join children c on c.id = p.student_id

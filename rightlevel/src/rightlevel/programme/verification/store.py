@@ -84,9 +84,10 @@ class _Id(msgspec.Struct, frozen=True):
     id: str
 
 
-async def read_facts(session: Session, writes: Sequence[Retest]) -> list[RetestFacts]:
-    """What the re-tests are judged by, in their order, locked. *Cost*: one statement."""
+async def read_facts(session: Session, writes: Sequence[Retest], person_id: int) -> list[RetestFacts]:
+    """What somebody's re-tests are judged by, in their order, locked. *Cost*: one statement."""
     values = {
+        "person_id": person_id,
         "numbers": list(range(len(writes))),
         "write_ids": [write.id for write in writes],
         "result_ids": [write.result_id for write in writes],
