@@ -357,6 +357,8 @@ WORDS: dict[str, dict[str, str]] = {
         "teaching": N_("Session held"),
         "resource": N_("Library entry"),
         "intervention": N_("Special programme"),
+        "data_quality": N_("Data quality"),
+        "review_pack": N_("Review meeting"),
     },
     "field": {
         "visited_on": N_("Day"),

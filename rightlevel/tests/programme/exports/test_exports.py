@@ -323,6 +323,7 @@ async def test_a_workbook_of_everything_has_a_sheet_for_each_and_says_what_it_is
         "roster",
         "results",
         "verification",
+        "data_quality",
         "attendance",
         "visits",
         "assignments",
