@@ -95,23 +95,32 @@ from (
     group by p.what) c
 
 -- name: list_preview
--- What would become of each row, those first that somebody should look at. Served by the primary key and student_pkey.
+-- What would become of each row, those first that somebody should look at. Served by the primary key and student_pkey; reads the run's faults once for a
+-- page.
+with page as (
+    select p.what, p.row_number, p.school_code, p.code, p.name, p.before, p.after, p.alike_ids, p.alike_rows
+    from import_preview p
+    where p.run_id = %(id)s::uuid
+--? only: and p.what = %(what)s
+--? after: and (p.what, p.row_number) > (%(after_what)s, %(after_row)s)
+    order by p.what, p.row_number
+    limit %(rows)s),
+wrong as (
+    select f.row_number,
+        jsonb_agg(jsonb_build_object('column', f.column_name, 'value', f.value, 'rule', f.rule) order by f.number) as faults
+    from import_fault f
+    where f.run_id = %(id)s::uuid and not f.is_left_out and f.row_number in (select g.row_number from page g where g.what = 1)
+    group by f.row_number)
 select p.row_number, (array['wrong', 'possible_duplicate', 'moved', 'changed', 'new', 'unchanged'])[p.what] as what, p.school_code, p.code, p.name,
     coalesce(p.before, '{}') as before, coalesce(p.after, '{}') as after, coalesce(p.alike_rows, '{}') as alike_rows,
     coalesce((
         select jsonb_agg(jsonb_build_object('id', st.id, 'code', st.code, 'name', st.name) order by st.code)
         from student st
         where st.id = any(p.alike_ids) and st.deleted_at is null), '[]') as alike,
-    coalesce((
-        select jsonb_agg(jsonb_build_object('column', f.column_name, 'value', f.value, 'rule', f.rule) order by f.number)
-        from import_fault f
-        where p.what = 1 and f.run_id = p.run_id and f.row_number = p.row_number and not f.is_left_out), '[]') as faults
-from import_preview p
-where p.run_id = %(id)s::uuid
---? only: and p.what = %(what)s
---? after: and (p.what, p.row_number) > (%(after_what)s, %(after_row)s)
+    coalesce(w.faults, '[]') as faults
+from page p
+left join wrong w on p.what = 1 and w.row_number = p.row_number
 order by p.what, p.row_number
-limit %(rows)s
 
 -- name: run_to_apply
 -- A dry run that may be applied: what was said of its file, where that is, and whether it is being applied or was.
