@@ -242,7 +242,7 @@ class ImportRunner:
         self._supervisor = supervisor or Supervisor(clock)
         self._clock = clock
         self._spool = Spool(folder)
-        self._queue: asyncio.Queue[_Waiting] = asyncio.Queue(MOST_WAITING)
+        self._queue: asyncio.Queue[_Waiting] = asyncio.Queue()
         self._taken = 0
         self._is_importing = False
         self._in_hand: set[str] = set()
@@ -256,7 +256,7 @@ class ImportRunner:
 
     @property
     def is_at_work(self) -> bool:
-        """Whether a file is being imported or waits to be: what a stop would mark as interrupted."""
+        """Whether a file is being imported or waits to be: what a stop would have begun again."""
         return self._is_importing or self._taken > 0
 
     async def start(self) -> None:
@@ -324,28 +324,33 @@ class ImportRunner:
             self._taken -= 1
             self._is_importing = True
             try:
-                await perform_import(
-                    self._database,
-                    self._clock,
-                    waiting.run_id,
-                    waiting.request,
-                    Progress(),
-                    supervisor=self._supervisor,
-                    keep_mark=self._unmarked.append,
-                )
-            except (ProgrammeError, Refused) as error:
-                log.warning("import %s failed: %s", waiting.run_id, error)
-                loop.turned()  # that a file is not taken is this loop's work done
-            except Exception as error:  # noqa: BLE001  told and counted; the next file is none the worse for it
-                log.warning("import %s failed unexpectedly", waiting.run_id)
-                loop.failed(error)
-            else:
-                loop.turned()
+                await self._import_one(waiting, loop)
+                # Not where this loop is stopped: what it had in hand is begun again by whoever comes next.
+                self._in_hand.discard(waiting.run_id)
+                await self._let_files_go([waiting.request.new.file] if waiting.request.new.file else [])
             finally:
                 self._is_importing = False
                 self._queue.task_done()
-            self._in_hand.discard(waiting.run_id)
-            await self._let_files_go([waiting.request.new.file] if waiting.request.new.file else [])
+
+    async def _import_one(self, waiting: _Waiting, loop: TaskLoop) -> None:
+        try:
+            await perform_import(
+                self._database,
+                self._clock,
+                waiting.run_id,
+                waiting.request,
+                Progress(),
+                supervisor=self._supervisor,
+                keep_mark=self._unmarked.append,
+            )
+        except (ProgrammeError, Refused) as error:
+            log.warning("import %s failed: %s", waiting.run_id, error)
+            loop.turned()  # that a file is not taken is this loop's work done
+        except Exception as error:  # noqa: BLE001  told and counted; the next file is none the worse for it
+            log.warning("import %s failed unexpectedly", waiting.run_id)
+            loop.failed(error)
+        else:
+            loop.turned()
 
     async def _keep_marks(self) -> None:
         """Says that this process's runs are alive, and writes down how others ended that could not be, or whose process is gone."""
@@ -399,7 +404,7 @@ class ImportRunner:
     def _old_files(self) -> list[str]:
         """The files here that are no longer on their way to their run."""
         before = time.time() - YOUNG_S
-        return [each for each in self._spool.waiting() if (self._spool.files / each).stat().st_mtime < before]
+        return [each for each in self._spool.waiting() if self._spool.written_at(each) < before]
 
     async def _let_files_go(self, files: list[str]) -> None:
         """Removes those of these files that nobody needs any more: their import has ended, or what was looked at is a day old."""

@@ -7,6 +7,7 @@ themselves lie in one folder for all, each under an id that its import knows.
 from __future__ import annotations
 
 import fcntl
+import math
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -58,6 +59,13 @@ class Spool:
         """The ids of the files that are here; at most MOST_LOOKED_AT."""
         found = zip(self.files.iterdir(), range(MOST_LOOKED_AT), strict=False)
         return [each.name for each, _ in found if _is_id(each.name)]
+
+    def written_at(self, file: str) -> float:
+        """When a file was written, by the clock of the disk; of one that another process removed meanwhile, never."""
+        try:
+            return (self.files / file).stat().st_mtime
+        except FileNotFoundError:
+            return math.inf
 
     def close(self, *, leaves: bool) -> None:
         """Says that this process is at its end; `leaves` keeps its name, for whoever goes on with what it had to do."""
