@@ -1,4 +1,6 @@
-"""Deeds about languages: one is added, offered or not, a text is translated by itself or with a file, digits and calendar are chosen."""
+"""Deeds about languages: one is added, offered or not, a text is translated by itself or with a file, digits and calendar are chosen. And
+those about what a test is judged by: its rules, and the exercises of those who test.
+"""
 
 from __future__ import annotations
 
@@ -125,3 +127,76 @@ by_page(
     action=lambda *_: "/tools/rules",
     typed=lambda *_: {},
 )
+
+
+# Exercises for testers ------------------------------------------------------------------------------------------------------
+
+
+async def _exercise(go: Any, d: Deed) -> dict[str, Any]:
+    """The newest version of one of the exercises, as a leader finds it."""
+    rows = (await go.read_as("coordinator1", "/api/v1/exercises")).data["exercises"]
+    return rows[d.key % len(rows)]
+
+
+async def _add_exercise(go: Any, _w: World, d: Deed) -> Any:
+    """A new version with the same cases, so that whoever takes it finds what they know."""
+    newest = await _exercise(go, d)
+    if d.way == "page":
+        return await go.form(f"/exercises/new?version_of={newest['id']}", "/exercises/new")
+    key = (await go.read_as("coordinator1", f"/api/v1/exercises/{newest['id']}/key")).data
+    body = {name: key[name] for name in ("subject", "language", "needed", "cases")}
+    return await go.write("POST", "/api/v1/exercises", {**body, "follows": key["version"]})
+
+
+async def _take_exercise(go: Any, _w: World, d: Deed) -> Any:
+    """Somebody who is seldom right: to every case the first of the answers that may be given."""
+    newest = await _exercise(go, d)
+    told = await go.read_as("coordinator1", f"/api/v1/exercises/{newest['id']}")
+    answers = [each["choices"][0] for each in told.data["cases"]]
+    address = f"/exercises/{newest['id']}"
+    if d.way == "page":
+        typed = {f"case_{number}": each for number, each in enumerate(answers, 1)}
+        return await go.form(address, address, **typed)
+    return await go.write("POST", f"/api/v1{address}/attempts", {"answers": answers})
+
+
+plain(
+    "add_exercise",
+    "POST /api/v1/exercises",
+    roles=LEAD,
+    weight=0.02,
+    audit=("create", "exercise"),
+    more=("POST /exercises/new",),
+)
+KINDS["add_exercise"].send = _add_exercise
+KINDS["add_exercise"].has_page = True
+plain(
+    "take_exercise",
+    "POST /api/v1/exercises/{id}/attempts",
+    roles=FIELDS,
+    weight=0.05,
+    audit=("take", "exercise"),
+    more=("POST /exercises/{id}",),
+)
+KINDS["take_exercise"].send = _take_exercise
+KINDS["take_exercise"].has_page = True
+# Asked for by nobody here: the model's teachers enter results without an exercise, and this leaves it so.
+plain(
+    "ask_for_exercise",
+    "PUT /api/v1/exercise-requirements",
+    roles=LEAD,
+    weight=0.02,
+    more=("POST /exercises/testers",),
+)
+
+
+async def _ask_for_exercise(go: Any, _w: World, d: Deed) -> Any:
+    """By the page it is what the first form there says, with nothing asked for."""
+    if d.way == "page":
+        return await go.form("/exercises/testers", "/exercises/testers", is_required="false")
+    subject = ("language", "math")[d.key % 2]
+    return await go.write("PUT", "/api/v1/exercise-requirements", {"subject": subject, "is_required": False})
+
+
+KINDS["ask_for_exercise"].send = _ask_for_exercise
+KINDS["ask_for_exercise"].has_page = True

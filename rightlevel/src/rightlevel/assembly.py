@@ -39,6 +39,7 @@ from rightlevel.operations.upkeep import SeenSessions, Upkeep
 from rightlevel.operations.vitals import Vitals, watching
 from rightlevel.operations.watch import alerting, channels_of, declare_metrics
 from rightlevel.programme.accounts import PasswordHasher, Scopes
+from rightlevel.programme.exercises import ensure_first_exercises
 from rightlevel.programme.forms import ensure_first_form
 from rightlevel.programme.languages import KeptLanguages, learn_languages
 from rightlevel.programme.photos import Album, PhotoLinks
@@ -140,6 +141,7 @@ async def open_platform(
         device_names = await open_device_names(database)
         await database.run(ensure_first_form, deadline_s=FIRST_FORM_S, idempotent=True)
         await database.run(ensure_first_tools, deadline_s=FIRST_FORM_S, idempotent=True)
+        await database.run(ensure_first_exercises, deadline_s=FIRST_FORM_S, idempotent=True)
         imports = ImportRunner(database, clock, settings.data_folder / "imports", supervisor)
         store = await opened.enter_async_context(open_shared_store(settings.valkey_url if is_service else ""))
         vitals = await opened.enter_async_context(

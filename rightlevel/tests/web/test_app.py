@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import gzip
+import re
 from pathlib import Path
 
 import pytest
 
+from rightlevel import web
 from rightlevel.web import app
 from rightlevel.web.app import STATIC, lean_script
+from rightlevel.web.offline import SHELL_FILES
+from rightlevel.web.templating import static_address
 
+FONT = "noto-sans-khmer.woff2"
+CSS = (STATIC / "app.css").read_text("utf-8")
 OWN = sorted(each for each in STATIC.glob("*.js") if not each.name.endswith(".min.js"))
 
 
@@ -33,3 +39,23 @@ def test_all_scripts_together_fit_a_slow_network() -> None:
     worker = Path(app.__file__).parent / "offline" / "worker.js"
     lean = [lean_script(str(each)).encode() for each in OWN]
     assert sum(len(gzip.compress(each, 5)) for each in (*minified, *lean, worker.read_bytes())) <= 60_000
+
+
+def test_the_khmer_font_stands_under_its_own_mark_behind_those_of_the_device() -> None:
+    face = CSS[CSS.index("@font-face") : CSS.index("}", CSS.index("@font-face"))]
+    assert f'url("{static_address(FONT)}")' in face, (
+        "another file has another address: write its mark into app.css"
+    )
+    assert face.index("local(") < face.index("url("), "what the device has is taken first"
+    assert "font-display: swap" in face, "words are read while it is on its way"
+    assert "SIL OPEN FONT LICENSE" in (STATIC / FONT.replace(".woff2", ".txt")).read_text("utf-8")
+
+
+def test_the_khmer_font_is_loaded_for_khmer_letters_alone_and_never_kept_with_a_phones_pages() -> None:
+    face = CSS[CSS.index("@font-face") : CSS.index("}", CSS.index("@font-face"))]
+    ranges = re.findall(r"U\+([0-9A-F]+)-([0-9A-F]+)", face)
+    assert [(int(first, 16), int(last, 16)) for first, last in ranges] == [(0x1780, 0x17FF), (0x19E0, 0x19FF)]
+    assert FONT not in SHELL_FILES
+    named = [each for each in Path(web.__file__).parent.rglob("*.html") if "woff2" in each.read_text("utf-8")]
+    assert named == [], "no page loads it beforehand"
+    assert (STATIC / FONT).stat().st_size <= 32_000

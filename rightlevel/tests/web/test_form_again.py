@@ -92,3 +92,24 @@ def test_a_form_that_is_no_longer_there_is_said_to_be_gone() -> None:
 def test_a_field_that_the_page_proposes_stays_as_it_proposes() -> None:
     again = FormAgain(PAGE, "/a/2", SENT, proposed=frozenset({"name"}))
     assert dict(forms_of(again.text(""))[1].fields)["name"] == "Kept"
+
+
+SEVERAL = """<!doctype html><main><form method="post" action="/several"><input type="hidden" name="version" value="1">
+<label for="f-forms.0">Form 1</label><textarea id="f-forms.0" name="forms">one</textarea>
+<label for="f-forms.1">Form 2</label><textarea id="f-forms.1" name="forms">two</textarea></form></main>"""
+
+
+def test_a_fault_of_one_of_several_fields_of_a_name_stands_at_that_one() -> None:
+    """Seen: what was wrong with a translation stood in the summary alone, and led nowhere."""
+    sent = {"forms": ["first", "second"]}
+    again = FormAgain(SEVERAL, "/several", sent, [Wrong("forms.1", "", "its blanks differ")])
+    assert [(line.id, line.label, line.text) for line in again.summary.lines] == [
+        ("f-forms.1", "Form 2", "its blanks differ")
+    ]
+    before, after = again.text("").split("Form 2")
+    assert "its blanks differ" not in before
+    assert after.index("its blanks differ") < after.index("second")
+    assert after.count("aria-invalid") == 1
+    assert "first" in before
+    out_of_it = FormAgain(SEVERAL, "/several", sent, [Wrong("forms.7", "", "hm")])
+    assert [(line.id, line.text) for line in out_of_it.summary.lines] == [("", "hm")]

@@ -70,6 +70,7 @@ def entered(site: Served) -> frozenset[str]:
         ).fetchall()
         # What children read is in its own language whoever looks at it.
         columns.append(("public", "test_tool", "content"))
+        columns.append(("public", "exercise", "cases"))
         for schema, table, column in columns:
             query = sql.SQL("select distinct {}::text from {} limit 2000").format(
                 sql.Identifier(column), sql.Identifier(schema, table)

@@ -296,6 +296,17 @@ BOUNDS: Final[tuple[Bound, ...]] = (
         5,
     ),
     Bound("guided_test", "one for each guided test that was saved", "its result", "guided_test_pkey", 8_000),
+    Bound(
+        "exercise", "a version of an exercise for testers", "nothing; tries name theirs", "exercise_pkey", 8
+    ),
+    Bound(
+        "exercise_attempt",
+        "a try at an exercise, at most 20 of a person at a version",
+        "nothing; how testers did is kept",
+        "most:rightlevel.programme.exercises.model.MOST_ATTEMPTS",
+        200,
+    ),
+    Bound("exercise_requirement", "one for each subject", "a coordinator", "exercise_requirement_pkey", 2),
     Bound("test_tool", "a version of a tool, four a subject and language", "nothing", "test_tool_pkey", 20),
     Bound(
         "verification_draw",

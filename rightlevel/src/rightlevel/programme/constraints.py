@@ -49,6 +49,7 @@ _OF_STATES = frozenset(
         "rounds_keep_their_order",
         "school_was_real",
         "test_tool_is_kept",
+        "exercise_is_kept",
     }
 )
 """Rules that triggers keep: what was sent is sound, but not for what is there now."""

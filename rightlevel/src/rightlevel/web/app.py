@@ -33,6 +33,7 @@ mimetypes.init(
     []
 )  # a file's kind is the same on every machine, and the machine's own list of 2,000 takes 0.4 MB
 mimetypes.add_type("application/manifest+json", ".webmanifest")
+mimetypes.add_type("font/woff2", ".woff2")
 
 Opening = Callable[[], AbstractAsyncContextManager[Platform]]
 

@@ -279,6 +279,7 @@ class FormAgain:
         self.new_ids: dict[int, str] = {}
         self.faults = [*faults, *self._lost_file(faults, choose_again)]
         self.texts: dict[str, list[str]] = {}
+        """What is told of a field, by its name; of one of several of a name, by `name.2`."""
         self.summary = self._summarise(is_stale=is_stale)
 
     def _lost_file(self, faults: Sequence[Wrong], text: str) -> list[Wrong]:
@@ -299,7 +300,7 @@ class FormAgain:
             if control is None:
                 placed.append((len(order), Line("", fault.name, fault.text)))
                 continue
-            self.texts.setdefault(control.name, []).append(fault.text)
+            self.texts.setdefault(self._key_of(form, control, fault.field), []).append(fault.text)
             placed.append(
                 (order[id(control)], Line(self._id_of(control), control.label or fault.name, fault.text))
             )
@@ -317,7 +318,23 @@ class FormAgain:
             ]
             if seen:
                 return seen[0]
-        return None
+        return self._one_of_several(form, field)
+
+    def _one_of_several(self, form: _Form, field: str) -> _Control | None:
+        """The control of `name.2`: the third of those that are called `name`."""
+        name, _, number = field.rpartition(".")
+        several = [each for each in form.named(name) if each.kind not in NEVER_REPEATED]
+        is_there = number.isascii() and number.isdigit() and int(number) < len(several)
+        return several[int(number)] if is_there else None
+
+    def _key_of(self, form: _Form, control: _Control, field: str) -> str:
+        return field if control is self._one_of_several(form, field) else control.name
+
+    def key_of(self, control: _Control) -> str:
+        """Under which key something is told of a control: its number's, where that is told, else its name."""
+        several = [each.at for each in self.form.named(control.name)] if self.form is not None else []
+        numbered = f"{control.name}.{several.index(control.at)}" if control.at in several else ""
+        return numbered if numbered in self.texts else control.name
 
     def _id_of(self, control: _Control) -> str:
         box = self.read.ids_at.get(control.box, "")
@@ -356,7 +373,7 @@ class FormAgain:
         """The number of the first control that is at fault."""
         if self.form is None:
             return None
-        return next((each.at for each in self.form.controls if each.name in self.texts), None)
+        return next((each.at for each in self.form.controls if self.key_of(each) in self.texts), None)
 
 
 class _Writing(HTMLParser):
@@ -370,7 +387,7 @@ class _Writing(HTMLParser):
         self._controls = {each.at: each for each in form.controls} if form is not None else {}
         self._details = frozenset(form.details) if form is not None else frozenset[int]()
         for each in self._controls.values():
-            if each.name in again.texts:
+            if again.key_of(each) in again.texts:
                 self._details |= set(each.details)
         self._has_own = SUMMARY in again.read.ids
         self._is_seen = form is not None and any(each.kind not in NEVER_REPEATED for each in form.controls)
@@ -459,18 +476,19 @@ class _Writing(HTMLParser):
 
     def _control(self, tag: str, at: dict[str, str], raw: str, control: _Control) -> None:
         again, name = self._again, control.name
-        texts = again.texts.get(name, [])
+        key = again.key_of(control)
+        texts = again.texts.get(key, [])
         is_told = self._form is not None and (self._form.at, name) in again.read.told
-        if texts and name not in self._told:
-            self._told.add(name)
+        if texts and key not in self._told:
+            self._told.add(key)
             is_in_legend_box = control.kind in ("radio", "checkbox") and control.box >= 0
             if not is_told:
-                note = f'<span class="fault" id="e-again-{escape(name)}">{escape(". ".join(texts))}</span>'
+                note = f'<span class="fault" id="e-again-{escape(key)}">{escape(". ".join(texts))}</span>'
                 if is_in_legend_box or control.kind in ("radio", "checkbox"):
                     self._before_chips(note, control)
                 else:
                     self._put(note)
-                at["aria-describedby"] = f"e-again-{name} {at.get('aria-describedby', '')}".strip()
+                at["aria-describedby"] = f"e-again-{key} {at.get('aria-describedby', '')}".strip()
         if texts:
             at["aria-invalid"] = "true"
         if control.at in again.new_ids:

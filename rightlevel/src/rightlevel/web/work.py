@@ -10,11 +10,13 @@ import msgspec
 
 from flatwater.clock import today
 from flatwater.paging import PageRequest
+from rightlevel.programme.exercises import exercises_due
+from rightlevel.programme.permissions import Subject
 from rightlevel.programme.places import PlaceRow, list_places
 from rightlevel.programme.progress import ClassProgress, class_progress
 from rightlevel.programme.results import TestingStatus
 from rightlevel.programme.rounds import Round, current_round
-from rightlevel.programme.schools import read_grades
+from rightlevel.programme.schools import School, read_grades
 from rightlevel.programme.today import Day
 from rightlevel.web.language import Language
 from rightlevel.web.request import Request, actor_of
@@ -93,6 +95,11 @@ def grid_address(school_id: int | None, round_id: int | None, subject: str | Non
 def day_in_round(request: Request, round_: Round) -> date:
     """The day that a test is taken to be of when nobody says: today, or the round's nearest day."""
     return min(max(today(request.clock), round_.starts_on), round_.ends_on)
+
+
+async def is_exercise_due(request: Request, school: School, subject: Subject) -> bool:
+    """Whether levels of a subject are refused at a school until whoever asks has passed an exercise. *Cost*: one statement, or none."""
+    return not school.is_practice and subject in await exercises_due(request.session, actor_of(request))
 
 
 async def work_of_schools(

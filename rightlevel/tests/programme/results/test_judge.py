@@ -162,6 +162,19 @@ ROLES: tuple[Role, ...] = ("admin", "coordinator", "mentor", "teacher")
 
 
 @pytest.mark.parametrize("role", ROLES)
+def test_an_exercise_is_asked_of_who_tests_and_for_levels_alone(role: Role) -> None:
+    facts = msgspec.structs.replace(FREE, exercise_is_due=True)
+    is_asked = role in ("mentor", "teacher")
+    assert judge(an_actor(role), a_write(), facts, TODAY) == ("exercise_due" if is_asked else "saved")
+    away = a_write(outcome="absent", level=None)
+    assert judge(an_actor(role), away, facts, TODAY) == "saved"
+    done = msgspec.structs.replace(facts, done_as="saved")
+    assert judge(an_actor(role), a_write(), done, TODAY) == "repeated", "what was saved before stays so"
+    closed = msgspec.structs.replace(facts, round_state="closed")
+    assert judge(an_actor(role), a_write(), closed, TODAY) == "round_not_open", "no use in an exercise then"
+
+
+@pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize(
     ("facts", "write", "known", "code"),
     [each[1:] for each in CONDITIONS],
@@ -285,7 +298,7 @@ def test_a_write_at_its_bounds_is_whole() -> None:
 
 
 def test_every_refusal_has_a_sentence() -> None:
-    codes = {each[4] for each in CONDITIONS} | {"out_of_scope", "not_yours", "invalid"}
+    codes = {each[4] for each in CONDITIONS} | {"out_of_scope", "not_yours", "invalid", "exercise_due"}
     assert codes - {"saved", "changed", "repeated"} == set(REFUSALS)
 
 

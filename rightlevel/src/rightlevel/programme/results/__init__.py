@@ -45,6 +45,7 @@ from rightlevel.programme.results.locks import (
     unlock_results,
 )
 from rightlevel.programme.results.model import (
+    TESTERS,
     CurrentResult,
     GuidedTest,
     LockAnswer,
@@ -63,6 +64,7 @@ __all__ = [
     "MAX_STEPS",
     "TASKS",
     "TESTED",
+    "TESTERS",
     "THRESHOLDS",
     "TIMED",
     "MAX_LOCKS",

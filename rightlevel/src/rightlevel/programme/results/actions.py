@@ -140,7 +140,8 @@ async def enter_together(
     if not numbers:
         return answers
     day = today(clock)
-    facts = await store.read_facts(session, [taps[number][1].write for number in numbers])
+    writers = [taps[number][0].person_id for number in numbers]
+    facts = await store.read_facts(session, [taps[number][1].write for number in numbers], writers)
     judged: list[tuple[int, ResultWrite, Facts]] = []
     for number, fact in zip(numbers, facts, strict=True):
         actor, tap = taps[number]
@@ -225,7 +226,8 @@ async def _look_and_write(
     elsewhere than it is: it may be moving at this moment, and is held from here on.
     """
     day = today(clock)
-    facts = await store.read_facts(session, [writes[number] for number in numbers])
+    writers = [actor.person_id] * len(numbers)
+    facts = await store.read_facts(session, [writes[number] for number in numbers], writers)
     if keeps_details:
         writes = list(writes)
         for number, fact in zip(numbers, facts, strict=True):

@@ -11,7 +11,7 @@ import msgspec
 
 from rightlevel.programme.errors import Fault
 from rightlevel.programme.levels import SCALES
-from rightlevel.programme.permissions import Actor, Subject, allowed
+from rightlevel.programme.permissions import Actor, Role, Subject, allowed
 from rightlevel.programme.results.guided import MAX_STEPS, THRESHOLDS, Step, Thresholds, guided_faults
 
 Outcome = Literal["assessed", "absent", "refused", "left"]
@@ -42,6 +42,7 @@ REFUSALS: dict[str, str] = {
     "school_locked": "This school is locked in this round.",
     "result_locked": "This result is locked.",
     "verified": "This result is verified, so it can't be changed.",
+    "exercise_due": "Pass the exercise for testers of this subject first. It stands under Exercises.",
     "not_yours": "A mentor changes only what they entered themselves.",
     "conflict": "There is a result already. Look at both and decide.",
     "stale": "Somebody changed this in the meantime. Look at both and decide.",
@@ -52,6 +53,8 @@ OVERRIDABLE = frozenset(
     {"date_outside_round", "round_not_open", "round_frozen", "school_locked", "result_locked", "verified"}
 )
 FORBIDDING = frozenset({"out_of_scope", "not_yours"})
+TESTERS: frozenset[Role] = frozenset({"mentor", "teacher"})
+"""Of whom a passed exercise may be asked."""
 
 
 class ResultWrite(msgspec.Struct, frozen=True):
@@ -170,6 +173,8 @@ class Facts(msgspec.Struct, frozen=True):
     """The child whose record this one went into, with where that one is."""
     kept_school_id: int | None = None
     kept_class_id: int | None = None
+    exercise_is_due: bool = False
+    """Whether the programme asks for an exercise in this subject that the writer has yet to pass."""
 
 
 class SheetRow(msgspec.Struct, frozen=True):
@@ -431,6 +436,9 @@ def judge(actor: Actor, write: ResultWrite, facts: Facts, today: date) -> str:
     broken = _broken(write, facts, today, may_override=_overrides(actor, write))
     if broken:
         return broken[0]
+    # Who leads enters what others measured; that a child was away takes no skill to say.
+    if facts.exercise_is_due and actor.role in TESTERS and write.outcome == "assessed":
+        return "exercise_due"
     return _judge_against_present(actor, write, facts)
 
 

@@ -9,6 +9,7 @@ from flatwater.clock import today as day_of
 from flatwater.paging import Page, PageRequest
 from flatwater.transaction import Session
 from rightlevel.programme.assignments import schools_without
+from rightlevel.programme.exercises import exercises_due
 from rightlevel.programme.groups import suggestions
 from rightlevel.programme.joining import count_open
 from rightlevel.programme.permissions import Actor, Subject, require
@@ -37,7 +38,7 @@ async def tasks_of(session: Session, actor: Actor, clock: Clock) -> Today:
 
 
 async def read_day(session: Session, actor: Actor, clock: Clock) -> Day:
-    """What the actor has to do, by role, with the round and the classes it was found in. *Cost*: five to eleven statements, each bounded."""
+    """What the actor has to do, by role, with the round and the classes it was found in. *Cost*: five to twelve statements, each bounded."""
     require(actor, "manage", "self")
     if actor.role == "viewer":
         return Day(Today((), ()), None)
@@ -47,8 +48,10 @@ async def read_day(session: Session, actor: Actor, clock: Clock) -> Day:
     schools = actor.scope.schools()[:MOST_SCHOOLS]
     progress = await class_progress(session, actor, schools, round_.id) if round_ is not None else []
     to_test = await _to_test(session, actor, round_, progress)
+    exercises = [Task("take_exercise", 1, subject=each) for each in await exercises_due(session, actor)]
     if actor.role == "teacher":
         now = [
+            *exercises,
             *await _attendance(session, actor, clock),
             *to_test,
             *await _returned(session, actor, clock),
@@ -56,7 +59,7 @@ async def read_day(session: Session, actor: Actor, clock: Clock) -> Day:
         tasks = Today(tuple(now), tuple(await _who_may_move(session, actor)))
     else:
         left = await list_left_behind(session, actor, COUNTED, clock)
-        now = await _of_mentor(session, actor, clock, round_)
+        now = [*exercises, *await _of_mentor(session, actor, clock, round_)]
         tasks = Today(tuple(now), (*to_test, *_page("hand_over", left)))
     return Day(tasks, round_, frozenset(schools), tuple(progress))
 

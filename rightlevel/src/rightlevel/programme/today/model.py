@@ -14,6 +14,7 @@ MOST_COUNTED: Final = 99
 """What waits is counted up to here; more is told as more, never as a number that was guessed."""
 
 TaskKind: TypeAlias = Literal[
+    "take_exercise",
     "take_attendance",
     "test_children",
     "look_again",

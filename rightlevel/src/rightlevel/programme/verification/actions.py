@@ -104,7 +104,7 @@ async def _look_and_save(
     clock: Clock,
 ) -> list[int]:
     """Judges some re-tests and saves what may be; the numbers of those that another was faster with."""
-    facts = await store.read_facts(session, [writes[number] for number in numbers])
+    facts = await store.read_facts(session, [writes[number] for number in numbers], actor.person_id)
     judged: dict[int, tuple[Retest, RetestFacts, str]] = {}
     missed: dict[int, RetestFacts] = {}
     for number, fact in zip(numbers, facts, strict=True):

@@ -11,11 +11,11 @@ import msgspec
 from rightlevel.programme.errors import Fault
 from rightlevel.programme.levels import SCALES
 from rightlevel.programme.permissions import Actor, Subject, allowed
+from rightlevel.programme.results import TESTERS
 from rightlevel.programme.verification.agreement import Agreement
 
 State = Literal["pending", "agreed", "disagreed", "resolved", "returned", "withdrawn", "ended"]
 STATES: tuple[State, ...] = get_args(State)
-UNDER_WAY = frozenset({"pending", "disagreed", "returned"})
 SUBJECTS: tuple[Subject, ...] = get_args(Subject)
 MAX_NOTES = 500
 MAX_REASON = 200
@@ -55,6 +55,7 @@ REFUSALS: dict[str, str] = {
     "round_planned": "This round is not open.",
     "round_frozen": "This round is frozen. A coordinator can amend it, with a reason.",
     "school_locked": "This school is locked in this round.",
+    "exercise_due": "Pass the exercise for testers of this subject first. It stands under Exercises.",
 }
 """Each code that a re-test can be refused with, and its sentence (a catalogue key)."""
 FORBIDDING = frozenset({"out_of_scope", "own_result"})
@@ -125,6 +126,8 @@ class RetestFacts(msgspec.Struct, frozen=True):
     done_version: int | None
     done_first_rank: int | None
     done_rank: int | None
+    exercise_is_due: bool = False
+    """Whether the programme asks for an exercise in this subject that whoever tests again has yet to pass."""
 
 
 class QueueRow(msgspec.Struct, frozen=True):
@@ -348,6 +351,10 @@ def _rules(actor: Actor, write: Retest, facts: RetestFacts, today: date) -> list
         (
             "same_tool",
             write.outcome == "assessed" and facts.tool is not None and write.tool == facts.tool,
+        ),
+        (
+            "exercise_due",
+            facts.exercise_is_due and actor.role in TESTERS and write.outcome == "assessed",
         ),
     ]
 

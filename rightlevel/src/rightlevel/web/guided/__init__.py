@@ -38,7 +38,7 @@ from rightlevel.web.results.entry import Entry, ResultPath, entry_of, refusal_of
 from rightlevel.web.routes import Routes
 from rightlevel.web.templating import done, language_of, render
 from rightlevel.web.words import word
-from rightlevel.web.work import day_in_round, grid_address, group_of
+from rightlevel.web.work import day_in_round, grid_address, group_of, is_exercise_due
 
 routes = Routes("pages")
 
@@ -167,11 +167,13 @@ async def _values(
 ) -> dict[str, Any]:
     actor = actor_of(request)
     task = standing.next_task
+    school = await read_school(request.session, actor, test.student.school_id)
     chosen = {"tool": test.tool.number, "language": test.tool.language, "assent": asked.assent}
     return {
         "test": test,
         "student": test.student,
-        "school": await read_school(request.session, actor, test.student.school_id),
+        "school": school,
+        "exercise_is_due": await is_exercise_due(request, school, test.subject),
         "scale": SCALES[test.subject],
         "may_enter": not test.is_held,
         "tool_numbers": [(each, language_of(request).number(each)) for each in TOOL_NUMBERS],

@@ -61,6 +61,7 @@ def _attendance(task: Task) -> str:
 
 
 WHERE: Final[dict[TaskKind, tuple[str, str | Callable[[Task], str]]]] = {
+    "take_exercise": ("exercise", "/exercises"),
     "take_attendance": ("people", _attendance),
     "test_children": ("test", _grid),
     "look_again": ("back", "/verification/returned"),
@@ -86,6 +87,7 @@ def _text(language: Language, task: Task) -> str:
     """The task in words. What was counted up to a bound is told as more than that."""
     ngettext, n = language.ngettext, task.count
     words: dict[TaskKind, str] = {
+        "take_exercise": language.gettext("Pass the exercise for testers"),
         "take_attendance": ngettext("Take attendance of {n} group", "Take attendance of {n} groups", n),
         "test_children": ngettext("Test {n} child", "Test {n} children", n),
         "look_again": ngettext("Look at {n} returned result again", "Look at {n} returned results again", n),

@@ -102,6 +102,7 @@ _CONFLICTS = frozenset(
         "school_locked",
         "result_locked",
         "verified",
+        "exercise_due",
         "write_id_reused",
         "merged",
     }

@@ -31,7 +31,7 @@ from rightlevel.web.request import Request, actor_of
 from rightlevel.web.routes import Routes
 from rightlevel.web.sent import NEEDED, Reason, reason_of, require_filled
 from rightlevel.web.templating import done, render, show_again
-from rightlevel.web.work import day_in_round
+from rightlevel.web.work import day_in_round, is_exercise_due
 
 routes = Routes("pages")
 
@@ -114,9 +114,11 @@ async def _values(request: Request, entry: Entry, **more: Any) -> dict[str, Any]
     actor, result = actor_of(request), entry.result
     may_override = allowed(actor.role, "override", "result")
     is_held = entry.is_held
+    school = await read_school(request.session, actor, entry.student.school_id)
     return {
         "student": entry.student,
-        "school": await read_school(request.session, actor, entry.student.school_id),
+        "school": school,
+        "exercise_is_due": await is_exercise_due(request, school, entry.subject),
         "round": entry.round,
         "subject": entry.subject,
         "scale": SCALES[entry.subject],

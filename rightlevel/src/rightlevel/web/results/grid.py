@@ -35,7 +35,14 @@ from rightlevel.web.routes import Routes
 from rightlevel.web.sent import day_of
 from rightlevel.web.templating import done, language_of, render
 from rightlevel.web.words import word
-from rightlevel.web.work import class_name, day_in_round, grid_address, group_of, round_of_today
+from rightlevel.web.work import (
+    class_name,
+    day_in_round,
+    grid_address,
+    group_of,
+    is_exercise_due,
+    round_of_today,
+)
 
 routes = Routes("pages")
 
@@ -160,6 +167,7 @@ async def _page(request: Request, grid: Grid, page: PageRequest, query: GridWant
         ],
         "tested_on": _wanted_day(request, grid.round, query.on),
         "tool": query.tool if query.tool in TOOLS else None,
+        "exercise_is_due": await is_exercise_due(request, grid.school, grid.subject),
         "so_far": sum_of(row.status for row in shown),
     }
 

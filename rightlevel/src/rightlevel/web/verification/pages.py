@@ -35,7 +35,7 @@ from rightlevel.web.language import N_
 from rightlevel.web.request import ByUuid, Request, actor_of
 from rightlevel.web.routes import Routes
 from rightlevel.web.templating import done, render
-from rightlevel.web.work import place_choices
+from rightlevel.web.work import is_exercise_due, place_choices
 
 routes = Routes("pages")
 
@@ -195,12 +195,14 @@ async def _child(request: Request, result_id: str) -> _Child:
     return _Child(student, round_, subject, result_id, result.tool)
 
 
-def _retest(request: Request, child: _Child, answer: RetestAnswer | None = None) -> Html:
+async def _retest(request: Request, child: _Child, answer: RetestAnswer | None = None) -> Html:
+    school = await read_school(request.session, actor_of(request), child.student.school_id)
     tools = [(str(number), str(number)) for number in range(1, 5) if number != child.first_tool]
     return render(
         request,
         "verification/retest.html",
         child=child,
+        exercise_is_due=await is_exercise_due(request, school, child.subject),
         scale=SCALES[child.subject],
         tools=tools,
         answer=answer,
@@ -212,7 +214,7 @@ def _retest(request: Request, child: _Child, answer: RetestAnswer | None = None)
 @routes.get("/verification/results/{id}", May("verify", "result"))
 async def retest_page(request: Request, *, path: ByUuid) -> Html:
     """The form for a re-test; it says nothing of the first level."""
-    return _retest(request, await _child(request, path.id))
+    return await _retest(request, await _child(request, path.id))
 
 
 @routes.post("/verification/results/{id}", May("verify", "result"))
@@ -221,7 +223,7 @@ async def post_retest(request: Request, *, path: ByUuid, form: RetestForm) -> Ht
     child = await _child(request, path.id)
     (answer,) = await save_retests(request.session, actor_of(request), [form.meant(path.id)], request.clock)
     _require_saved(answer)
-    return _retest(request, child, answer)
+    return await _retest(request, child, answer)
 
 
 def _require_saved(answer: RetestAnswer) -> None:
