@@ -260,8 +260,7 @@ order by sc.code, rd.starts_on, v.subject, st.code, v.created_at, v.id
 
 -- name: keep_data_quality
 -- What to look at about the tests made at some schools, by day, who tested and subject (quality_of_day). Served by result_by_school and those of it.
-copy (
---? json: select row_to_json(r) from (
+--> opened
 select g.tested_on, sheet_text(sc.code, %(defuse)s) as school_code, sheet_text(sc.name_local, %(defuse)s) as school_name,
     sheet_text(p.username, %(defuse)s) as username, sheet_text(p.display_name, %(defuse)s) as display_name, g.subject::text as subject,
     c.tests, c.assessed, c.absent, c.refused, c.went, m.most_at, m.most_at_n, c.timed, c.too_fast, c.in_one_minute, c.without_baseline, c.drops,
@@ -272,10 +271,10 @@ from (
     join result rs on rs.school_id = w.id and rs.deleted_at is null and not rs.is_hidden
     where (%(is_everything)s or (rs.subject = 'language' and rs.school_id = any(%(language_schools)s::bigint[]))
             or (rs.subject = 'math' and rs.school_id = any(%(math_schools)s::bigint[])))
---? by_subject: and rs.subject = %(subject)s::subject
---? by_from: and rs.tested_on >= %(from_on)s
---? by_to: and rs.tested_on <= %(to_on)s
-    ) g
+        and (rs.subject = %(subject)s::subject or %(subject)s is null)
+        and (rs.tested_on >= %(from_on)s or %(from_on)s is null)
+        and (rs.tested_on <= %(to_on)s or %(to_on)s is null)
+) g
 join school sc on sc.id = g.school_id
 join person p on p.id = g.assessor_id
 cross join lateral quality_of_day(g.tested_on, g.school_id, g.assessor_id, g.subject, %(blind_to)s::bigint) c
@@ -284,10 +283,7 @@ cross join lateral (
             array_position(c.ranks, b.most)] end as most_at, b.most as most_at_n
     from (select max(n) as most from unnest(c.ranks) n) b) m
 order by sc.code, g.tested_on, p.username, g.subject
---? json: ) r
-) to stdout
---? csv: (format csv)
---? json: (format csv, quote e'\x01', delimiter e'\x02')
+--> closed
 
 -- name: keep_attendance
 -- Who was there in the sessions of some schools. Served by teaching_session_by_school and the marks' primary key.
