@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections import Counter
+from datetime import date
 from typing import Any
 
 import openpyxl
@@ -144,6 +145,23 @@ async def test_the_screens_filters_narrow_a_roster(
     assert await codes(search="A3") == ["A3"]
     assert await codes(status="left") == []
     assert await codes(grade=5) == []
+
+
+async def test_data_quality_is_of_the_subject_and_days_that_are_asked(
+    session: Session, cast: Cast, clock: StandingClock
+) -> None:
+    await give_result(session, cast, cast.students_a[0], subject="language", rank=3)
+    await give_result(session, cast, cast.students_a[0], subject="math", rank=2)
+
+    async def subjects(**asked: Any) -> list[str]:
+        ask = ExportAsk("data_quality", **asked)
+        return [row["subject"] for row in await lines(session, cast.coordinator, ask, clock)]
+
+    assert await subjects() == ["language", "math"]
+    assert await subjects(subject="math") == ["math"]
+    assert await subjects(from_on=date(2026, 11, 20), to_on=date(2026, 11, 20)) == ["language", "math"]
+    assert await subjects(from_on=date(2026, 11, 21)) == []
+    assert await subjects(to_on=date(2026, 11, 19)) == []
 
 
 async def test_nobody_takes_more_than_they_reach(session: Session, cast: Cast, clock: StandingClock) -> None:
