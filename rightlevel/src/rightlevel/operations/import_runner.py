@@ -393,8 +393,8 @@ class ImportRunner:
             run.role,
             run.username,
             run.display_name,
-            run.language,
-            Scope(is_everything=True),
+            language=run.language,
+            scope=Scope(is_everything=True),
             address=run.address,
         )
         mapping = read_mapping(run.mapping, run.kind) if run.mapping.strip() else None
