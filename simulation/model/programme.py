@@ -617,22 +617,9 @@ class Programme:
             return "date_in_future"
         if child.left_on is not None and tested_on > child.left_on:
             return "student_left?"
-        if overrides:
-            broken = ""
-        elif held.state != "open":
-            broken = "round_not_open"
-        elif cell.school in held.locked:
-            broken = "school_locked"
-        elif not self.days_of(held, cell.school)[0] <= tested_on <= self.days_of(held, cell.school)[1]:
-            broken = "date_outside_round"
-        elif present and present.is_verified:
-            broken = "verified"
-        elif present and present.is_locked:
-            broken = "result_locked"
-        else:
-            broken = ""
-        if broken:
-            return broken
+        held_by = "" if overrides else self._why_held(held, cell, present, tested_on)
+        if held_by:
+            return held_by
         if present is None:
             return "" if fits else "stale"
         if not fits:
@@ -640,6 +627,19 @@ class Programme:
         if role == "mentor" and present.assessor != person:
             return "not_yours"
         return ""
+
+    def _why_held(self, held: Round, cell: Seat, present: Result | None, tested_on: date) -> str:
+        """What of time and locks holds a result that counts in a cell; empty when nothing does. A leader with a reason goes past it."""
+        first, last = self.days_of(held, cell.school)
+        if held.state != "open":
+            return "round_not_open"
+        if cell.school in held.locked:
+            return "school_locked"
+        if not first <= tested_on <= last:
+            return "date_outside_round"
+        if present and present.is_verified:
+            return "verified"
+        return "result_locked" if present and present.is_locked else ""
 
     def enter(
         self,
