@@ -63,7 +63,7 @@ async def review_pack_file(request: Request, *, query: ReviewWanted) -> Raw:
     if query.place is None:
         raise Invalid(faults=(Fault("place", "Is needed"),))
     PRINTER.require_room()
-    async with request.database.read(deadline_s=READ_S) as session:
+    async with request.database.snapshot(deadline_s=READ_S, route="review_pack_file") as session:
         request.session = session
         try:
             values = await _values(request, query)
