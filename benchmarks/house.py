@@ -41,7 +41,7 @@ def measure() -> dict[str, int]:
         "handlers declared by a decorator": len(declared),
         "lines of those decorators": sum(declared),
         "savepoints in web": pages.count(".savepoint()"),
-        "forms shown again by hand": pages.count("show_again(call"),
+        "forms shown again by hand": pages.count("show_again(request"),
         "readers of typed texts (Typed())": pages.count("Typed()"),
         "endings said by hand (done)": pages.count("return done("),
         f"calls with more than {MOST_PLACES} arguments by place": sum(map(crowded, trees.values())),

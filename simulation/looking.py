@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from simulation.client import Answer, Lost
 from simulation.deeds import KINDS
+from simulation.files import files, movement_shown
 from simulation.model.agreement import of_pairs
 from simulation.model.programme import Counts
 from simulation.model.things import FIELD, LEVELS, SUBJECTS, Round
@@ -70,6 +71,21 @@ class Looker:
                 f"{what} {answer.code}", f"{method} {path} as {who}: {answer.status} {answer.text[:300]}"
             )
         return answer
+
+    async def page(self, path: str) -> str:
+        """A page as a leader sees it who is signed in. *Errors*: Unanswered when it is shown to none."""
+        from simulation.player import PAUSE_S, TRIES, Unanswered
+
+        told = ""
+        for number in range(TRIES):
+            for who in ("admin", "coordinator1", "coordinator2"):
+                with contextlib.suppress(Lost):
+                    answer = await self.run.page(who, "GET", path, which=number)
+                    told = f"{answer.status} {answer.text[:300]}"
+                    if answer.status == 200:
+                        return answer.text
+            await asyncio.sleep(PAUSE_S)
+        raise Unanswered("pages", f"{path}: {told or 'no answer at all'}")
 
     async def all(self, path: str, who: str = "admin", rows: int = 1000) -> list[dict[str, Any]]:
         """Every row of a list, paged through to its end."""
@@ -214,6 +230,8 @@ class Looker:
                 told = await self.ask(f"/api/v1/movement?{path}")
                 expected = dict(of_places.get(place.id, {}))
                 self.same("movement of a place", expected, flat_movement(told), f"{place.id}, {where}")
+                if place.parent is None:
+                    await movement_shown(self, expected, place.id, (held, later), subject)
                 for unit in await self.all(f"/api/v1/movement/below?{path}", rows=PAGE * 10):
                     sort = "school" if unit["is_school"] else "place"
                     word = self.w.word(sort, unit["id"])
@@ -558,6 +576,10 @@ class Looker:
             else:
                 self.same("dose of a school", expected, row and {name: row[name] for name in expected}, where)
 
+    async def files(self) -> None:
+        """The files that are taken out, against what the model makes by itself."""
+        await files(self)
+
     async def exports(self) -> None:
         """The activity as a file has every row that the list has."""
         answer = await self.told("admin", "/api/v1/audit/export", {})
@@ -666,6 +688,7 @@ LOOKS = (
     "agreement",
     "visits",
     "teaching",
+    "files",
     "audit",
 )
 

@@ -48,8 +48,10 @@ def anyio_backend() -> tuple[str, dict[str, object]]:
 
 
 def _with_room_for_several(memory_bytes: int, socket_folder: str) -> dict[str, str]:
-    # A run makes a hundred databases of a thousand files each, and throws them away: none of them has to outlive this machine.
-    return {**server_settings(memory_bytes, socket_folder), "max_connections": "40", "fsync": "off"}
+    # A run makes hundreds of databases of a thousand files each, and throws them away: none of them has to outlive this machine, and none
+    # is tended. Every twenty seconds each would be looked at by a process of its own: with a hundred, five a second.
+    own = {"max_connections": "40", "fsync": "off", "autovacuum_naptime": "1h"}
+    return {**server_settings(memory_bytes, socket_folder), **own}
 
 
 @pytest.fixture(scope="session")

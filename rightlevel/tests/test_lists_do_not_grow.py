@@ -28,6 +28,7 @@ VALUES = {
     "school_ids": [1, 2],
     "sex": None,
     "subjects": ["math"],
+    "after_at": None,
     "after_id": None,
     "code": "sok",
     "grades": [3],
@@ -70,7 +71,7 @@ VALUES = {
         ("figures", "place_figures", (), r"place_roll_pkey.*\n.*Index Cond: \(\(place_id = unit"),
         ("assignments", "schools_without", (), r"school_held_\w+ on .*\n.*Index Cond: \(\(subject = 'math'"),
         ("results", "results_of_round", (), r"school_count_by_round"),
-        ("duplicates", "list_merges", ("by_school",), r"student_merge_pkey.*\n.*Index Cond: \(id = ANY"),
+        ("duplicates", "list_merges", (), r"student_merge_pkey.*\n.*Index Cond: \(id = ANY"),
         (
             "students",
             "find_students",

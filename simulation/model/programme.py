@@ -603,18 +603,14 @@ class Programme:
         if not child.is_live or held.is_deleted:
             return "not_found"
         present = self.live_result(child.id, held.id, subject)
-        cell = (
-            Seat(present.school, present.klass, present.grade, present.sex)
-            if present
-            else self.cell_for(child, held)
-        )
+        sits = self.cell_for(child, held)
+        # Days and locks are those of the school where the result counts, or would count.
+        cell = Seat(present.school, present.klass, present.grade, present.sex) if present else sits
         if cell is None:
             return "not_enrolled_in_year"
         now = child.record
-        if not (
-            self.covers(person, today, cell.school, cell.klass, subject)
-            or self.covers(person, today, now.school, now.klass, subject)
-        ):
+        there = [(each.school, each.klass) for each in (cell, now, sits) if each is not None]
+        if not any(self.covers(person, today, school, klass, subject) for school, klass in there):
             return "out_of_scope"
         overrides = has_reason and role in LEADERS
         if tested_on > today:
@@ -627,8 +623,6 @@ class Programme:
             broken = "round_not_open"
         elif cell.school in held.locked:
             broken = "school_locked"
-        elif now.school in held.locked:
-            broken = "school_locked?"
         elif not self.days_of(held, cell.school)[0] <= tested_on <= self.days_of(held, cell.school)[1]:
             broken = "date_outside_round"
         elif present and present.is_verified:

@@ -494,17 +494,17 @@ class DeleteChild:
             return why
         may_override = w.p.people[d.who].role in LEADERS and d.given["reason"]
         is_settled = any(
-            each.is_verified or each.is_locked or w.p.rounds[each.round].state != "open"
+            each.is_verified
+            or each.is_locked
+            or w.p.rounds[each.round].state != "open"
+            or each.school in w.p.rounds[each.round].locked
             for each in w.p.results_of(d.given["child"])
         )
         if is_settled and not may_override:
             return "results_settled"
         if d.way == "page" and not d.given["reason"]:
             return "?"
-        school = any(
-            each.school in w.p.rounds[each.round].locked for each in w.p.results_of(d.given["child"])
-        )
-        return "school_locked?" if school else ""
+        return ""
 
     @staticmethod
     async def send(go: Any, w: World, d: Deed) -> Any:
@@ -715,10 +715,8 @@ class Merge:
         if w.p.schools[kept.record.school].is_practice != w.p.schools[gone.record.school].is_practice:
             return "across_practice"
         results = [*w.p.results_of(kept.id), *w.p.results_of(gone.id)]
-        if any(each.is_locked for each in results):
-            return "merge_held"
-        is_open = any(each.school in w.p.rounds[each.round].locked for each in results)
-        return "?" if is_open else ""
+        is_held = any(each.is_locked or each.school in w.p.rounds[each.round].locked for each in results)
+        return "merge_held" if is_held else ""
 
     @staticmethod
     async def send(go: Any, w: World, d: Deed) -> Any:

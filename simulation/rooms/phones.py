@@ -3,36 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
 from simulation.client import Lost
 from simulation.deeds import Deed, World, kind
 from simulation.model.things import LEVELS, SUBJECTS
+from simulation.rooms.away import ORDER, SORTS, Entry, Phone, Sent, version_in
 
 MOST_TAPS = 8
+MOST_ADDED = 2
+MOST_RETESTS = 3
 AWAY_FROM_DAYS = 1
-
-
-@dataclass
-class Entry:
-    """What was tapped once, under the id that it keeps until it is answered."""
-
-    id: str
-    word: str
-    given: dict[str, Any]
-    version: int | None
-    after: str | None = None
-    is_refused: bool = False
-
-
-@dataclass
-class Phone:
-    """A phone as its owner carries it: since when it has no network, and what waits on it."""
-
-    since: date
-    entries: list[Entry] = field(default_factory=list)
+BATCH = 50
+"""As phone_outbox.js sends them."""
 
 
 def _phones(w: World) -> dict[str, Phone]:
@@ -41,7 +25,8 @@ def _phones(w: World) -> dict[str, Phone]:
 
 @kind("phone_leaves", weight=1.5)
 class PhoneLeaves:
-    """Somebody fetches their work, walks up a valley, and tests there. From here on the phone knows what it knew that morning."""
+    """Somebody fetches their work, walks up a valley, and works there: tests, tests again, adds children, takes attendance, visits. From here
+    on the phone knows what it knew that morning."""
 
     @staticmethod
     def make(w: World) -> Any:
@@ -54,8 +39,15 @@ class PhoneLeaves:
         ]
         if not children or w.p.people[who].role == "viewer" or who in _phones(w):
             return None
-        taps = [_a_tap(w, w.pick(children)) for _ in range(w.rng.randint(1, MOST_TAPS))]
-        return who, {"taps": taps}
+        return who, {
+            "taps": [_a_tap(w, w.pick(children)) for _ in range(w.rng.randint(1, MOST_TAPS))],
+            "added": [
+                _a_child(w, school, children) for _ in range(w.rng.randint(1, MOST_ADDED)) if w.chance(0.5)
+            ],
+            "retests": [[w.chance(0.5), w.rng.randrange(100)] for _ in range(MOST_RETESTS)],
+            "sessions": [w.rng.randrange(100)] if w.chance(0.7) else [],
+            "visits": [{"school": school, "subject": w.pick(SUBJECTS), "submit": w.chance(0.7)}],
+        }
 
     @staticmethod
     async def send(go: Any, w: World, d: Deed) -> Any:
@@ -63,39 +55,14 @@ class PhoneLeaves:
 
     @staticmethod
     def apply(w: World, d: Deed, answer: Any) -> None:
-        held = w.word("round", answer["round"]["id"]) if answer["round"] else None
-        if held not in w.p.rounds or answer["round"]["state"] != "open":
-            return
-        known = {each["id"]: each for each in answer["children"]}
-        first, last = (date.fromisoformat(answer["round"][each]) for each in ("starts_on", "ends_on"))
         phone = Phone(w.today)
-        for number, tap in enumerate(d.given["taps"]):
-            child = known.get(str(w.ids.get(tap["child"])))
-            if child is None or tap["subject"] not in child["subjects"]:
-                continue
-            there = child.get("results", {}).get(tap["subject"], {})
-            if there.get("is_held") or there.get("is_blind"):
-                continue  # the page offers nothing to tap
-            given = {
-                **tap,
-                "round": held,
-                "tested_on": min(max(w.today, first), last).isoformat(),
-                "reason": None,
-            }
-            before = [
-                each.id
-                for each in phone.entries
-                if (each.given["child"], each.given["subject"]) == (tap["child"], tap["subject"])
-            ]
-            phone.entries.append(
-                Entry(
-                    d.uuid(number),
-                    d.uuid(number),
-                    given,
-                    there.get("version"),
-                    before[-1] if before else None,
-                )
-            )
+        _add_children(w, d, answer, phone)
+        held = w.word("round", answer["round"]["id"]) if answer["round"] else None
+        if held in w.p.rounds and answer["round"]["state"] == "open":
+            _tap(w, d, answer, phone, str(held))
+        _test_again(w, d, answer, phone)
+        _take_attendance(w, d, answer, phone)
+        _visit(w, d, answer, phone)
         if phone.entries:
             _phones(w)[d.who] = phone
 
@@ -111,7 +78,146 @@ def _a_tap(w: World, child: str) -> dict[str, Any]:
     return {"child": child, "subject": subject, "outcome": "assessed", "level": w.pick(LEVELS[subject])}
 
 
-@kind("phone_returns", "POST /api/v1/results/batch", weight=3.0)
+def _a_child(w: World, school: str, children: list[str]) -> dict[str, Any]:
+    """A child that came to the school that day, with what it was tested at; now and then under a code that another has by then."""
+    klass = w.pick(
+        each.id
+        for each in w.p.classes.values()
+        if each.school == school and not each.is_deleted and each.id in w.ids
+    )
+    klass = klass if w.chance(0.6) else None
+    taps = [_a_tap(w, "") for _ in range(w.rng.randrange(3))]
+    return {
+        "school": school,
+        "class": klass,
+        "grade": w.p.classes[klass].grade if klass else w.pick((3, 4, 5)),
+        "sex": w.pick((1, 2)),
+        "taken": w.pick(children) if w.chance(0.15) else None,
+        "taps": taps,
+    }
+
+
+def _schools_in(pack: dict[str, Any]) -> dict[int, dict[str, Any]]:
+    return {each["id"]: each for each in pack["schools"]}
+
+
+def _add_children(w: World, d: Deed, pack: dict[str, Any], phone: Phone) -> None:
+    """Children who are added here; their results come behind them."""
+    for number, added in enumerate(d.given.get("added", [])):
+        taken = w.p.children.get(added["taken"] or "")
+        if not pack["may"]["child"] or w.ids.get(added["school"]) not in _schools_in(pack):
+            continue
+        word = d.uuid(("child", number))
+        code = taken.code if taken else f"T{d.key}x{number}"
+        given = {**added, "code": code, "key": d.key}
+        phone.entries.append(Entry(word, word, given, sort="student"))
+
+
+def _tap(w: World, d: Deed, pack: dict[str, Any], phone: Phone, held: str) -> None:
+    """Levels that are tapped: of children in the pack, and of those who were added here."""
+    first, last = (date.fromisoformat(pack["round"][each]) for each in ("starts_on", "ends_on"))
+    tested_on = min(max(w.today, first), last).isoformat()
+    known = {each["id"]: each for each in pack["children"]}
+    here = [each for each in phone.entries if each.sort == "student"]
+    own = [{**tap, "child": each.word} for each in here for tap in each.given["taps"]]
+    subjects = {each.word: _schools_in(pack)[w.ids[each.given["school"]]]["subjects"] for each in here}
+    for number, tap in enumerate([*d.given["taps"], *own]):
+        there: dict[str, Any] = {}
+        if tap["child"] in subjects:
+            if tap["subject"] not in subjects[tap["child"]]:
+                continue
+        else:
+            child = known.get(str(w.ids.get(tap["child"])))
+            if child is None or tap["subject"] not in child["subjects"]:
+                continue
+            there = child.get("results", {}).get(tap["subject"], {})
+        if there.get("is_held") or there.get("is_blind"):
+            continue  # the page offers nothing to tap
+        before = [
+            each.id
+            for each in phone.entries
+            if each.sort == "result"
+            and (each.given["child"], each.given["subject"]) == (tap["child"], tap["subject"])
+        ]
+        phone.entries.append(
+            Entry(
+                d.uuid(number),
+                d.uuid(number),
+                {**tap, "round": held, "tested_on": tested_on, "reason": None},
+                there.get("version"),
+                before[-1] if before else None,
+                needs=tap["child"] if tap["child"] in subjects else None,
+            )
+        )
+
+
+def _test_again(w: World, d: Deed, pack: dict[str, Any], phone: Phone) -> None:
+    """Those whom its owner is asked to test again. What the first test said lies nowhere in a mentor's pack."""
+    rows = {str(w.word("result", each["result_id"])): each for each in pack["retests"]}
+    known = {each["id"]: each for each in pack["children"]}
+    verdicts = w.keys_made.setdefault("verdicts", [])
+    for word, row in rows.items() if pack["role"] == "mentor" else []:
+        if word not in w.p.results or w.p.results[word].assessor == d.who:
+            continue  # what they found themselves is no secret to them
+        there = known.get(row["student_id"], {}).get("results", {}).get(row["subject"], {})
+        in_groups = [
+            member["level"]
+            for group in pack["groups"]
+            for member in group["members"]
+            if (member["student_id"], group["subject"]) == (row["student_id"], row["subject"])
+        ]
+        shown = [each for each in (there.get("level"), *in_groups) if each is not None]
+        verdicts.append(("a pack with a level that is to be found again", "", not shown, str(shown)))
+    for number, (word, (agrees, level)) in enumerate(
+        zip(sorted(rows), d.given.get("retests", []), strict=False)
+    ):
+        result = w.p.results.get(word)
+        if result is None or not pack["may"]["retest"]:
+            continue
+        row, levels = rows[word], LEVELS[result.subject]
+        given = {
+            "result": word,
+            "level": result.level if agrees and result.level else levels[level % len(levels)],
+            "tool": next(each for each in (2, 3) if each != row["first_tool"]),
+            "tested_on": w.day(),
+        }
+        phone.entries.append(Entry(d.uuid(("retest", number)), word, given, sort="retest"))
+
+
+def _take_attendance(w: World, d: Deed, pack: dict[str, Any], phone: Phone) -> None:
+    led = sorted((each for each in pack["groups"] if each["is_led"]), key=lambda each: each["id"])
+    for number, which in enumerate(d.given.get("sessions", []) if led else []):
+        group = led[which % len(led)]
+        given = {
+            "group": group["id"],
+            "school": w.word("school", group["school_id"]),
+            "subject": group["subject"],
+            "held_on": w.day(),
+            "members": [each["student_id"] for each in group["members"]],
+        }
+        phone.entries.append(
+            Entry(d.uuid(("session", number)), d.uuid(("session", number)), given, sort="session")
+        )
+
+
+def _visit(w: World, d: Deed, pack: dict[str, Any], phone: Phone) -> None:
+    for number, visit in enumerate(d.given.get("visits", [])):
+        school = _schools_in(pack).get(w.ids.get(visit["school"]))
+        if not pack["may"]["visit"] or school is None or visit["subject"] not in school["subjects"]:
+            continue
+        given = {**visit, "visited_on": w.day(), "form": pack["forms"][0]["id"]}
+        phone.entries.append(Entry(d.uuid(("visit", number)), d.uuid(("write", number)), given, sort="visit"))
+
+
+@kind(
+    "phone_returns",
+    "POST /api/v1/results/batch",
+    "POST /api/v1/verifications/retests",
+    "POST /api/v1/students",
+    "POST /api/v1/teaching-sessions",
+    "PUT /api/v1/visits/{id}",
+    weight=3.0,
+)
 class PhoneReturns:
     """The phone has a network again, at least a day later. What is ready goes many at once, and once more as if no answer had come; what
     waited behind it goes as an update of what it became. Days, rounds, rights and records are the server's of today, not the phone's."""
@@ -132,34 +238,29 @@ class PhoneReturns:
     async def send(go: Any, w: World, d: Deed) -> Any:
         phone = _phones(w).get(d.who)
         entries = list(phone.entries) if phone else []
-        rounds: list[list[tuple[Entry, dict[str, Any], dict[str, Any]]]] = []
+        done: list[Sent] = []
         versions: dict[str, int | None] = {}
+        lacking: set[str] = set()
         told: Any = None
-        while ready := [each for each in entries if each.after is None or each.after in versions]:
+        while ready := _ready(entries, versions, lacking):
             for each in ready:
-                if each.after is not None:
-                    each.version = versions[each.after]
-                present = w.p.live_result(each.given["child"], each.given["round"], each.given["subject"])
-                if present is not None and present.version is None:
-                    present.version = await go.result_version(w.ids[present.id])
-            body = {"writes": [_body(w, each) for each in ready]}
-            told = await go.write("POST", "/api/v1/results/batch", body)
-            if not told.is_done:
+                each.version = versions[each.after] if each.after is not None else each.version
+                await _learn_version(go, w, each)
+            told = await _sent(go, w, ready, done)
+            if told is not None:
                 return told
-            again = await go.write("POST", "/api/v1/results/batch", body)
-            first = told.data["answers"]
-            second = again.data["answers"] if again.is_done else first
-            rounds.append(list(zip(ready, first, second, strict=True)))
-            versions = {
-                each.id: one["version"]
-                for each, one in zip(ready, first, strict=True)
-                if one["code"] in ("saved", "changed")
-            }
             entries = [each for each in entries if each not in ready]
-        if told is not None:
-            told.data = {"rounds": rounds, "held": entries}
-            return told
-        return await go.read("GET", "/api/v1/me")
+            sent = done[-len(ready) :]
+            versions |= {
+                each.entry.id: version_in(each.entry.sort, each.answer) for each in sent if each.is_saved
+            }
+            lacking |= {
+                each.entry.word for each in sent if each.entry.sort == "student" and not each.is_saved
+            }
+        told = await go.read("GET", "/api/v1/me")
+        if told.is_done:
+            told.data = {"sent": done}
+        return told
 
     @staticmethod
     def judge(w: World, d: Deed) -> str:
@@ -168,73 +269,69 @@ class PhoneReturns:
     @staticmethod
     def apply(w: World, d: Deed, answer: Any) -> None:
         verdicts = w.keys_made.setdefault("verdicts", [])
-        for sent in answer.get("rounds", []):
-            for entry, first, second in sent:
-                why = _why(w, d, entry)
-                is_saved = first["code"] in ("saved", "changed")
-                verdicts.append(("an entry of a phone that was away", why, is_saved, first["code"]))
-                if is_saved:
-                    _done(w, d, entry)
-                    # The very same once more is the very same answer.
-                    same = second["code"] in ("saved", "changed") and second["version"] == first["version"]
-                    verdicts.append(("an entry of a phone, sent twice", "", same, second["code"]))
+        for each in answer.get("sent", []):
+            sort = SORTS[each.entry.sort]
+            verdicts.append((sort.name, sort.why(w, d, each.entry), each.is_saved, each.code))
+            if each.is_saved:
+                sort.done(w, d, each.entry, each.answer)
+                # The very same once more is the very same answer.
+                verdicts.append((f"{sort.name}, sent twice", "", each.is_same, each.code))
         _phones(w).pop(d.who, None)
 
     @staticmethod
     def touches(w: World, d: Deed) -> Any:
         phone = _phones(w).get(d.who)
-        return [f"phone of {d.who}", *(each.given["child"] for each in (phone.entries if phone else []))]
+        entries = phone.entries if phone else []
+        return [f"phone of {d.who}", *(one for each in entries for one in SORTS[each.sort].touches(w, each))]
 
 
-def _body(w: World, entry: Entry) -> dict[str, Any]:
+def _ready(entries: list[Entry], versions: dict[str, int | None], lacking: set[str]) -> list[Entry]:
+    """What the next request holds: many of what goes together, one of everything else; children before what was entered about them."""
+    adding = {each.word for each in entries if each.sort == "student"}
+    free = [
+        each
+        for each in entries
+        if (each.after is None or each.after in versions) and each.needs not in adding | lacking
+    ]
+    for name in ORDER:
+        found = [each for each in free if each.sort == name]
+        if found:
+            return found[:BATCH] if SORTS[name].many else found[:1]
+    return []
+
+
+async def _learn_version(go: Any, w: World, entry: Entry) -> None:
+    """The version of what an entry changes, which the model may have lost from sight: its verdict needs it."""
     given = entry.given
-    return {
-        "id": entry.id,
-        "student_id": w.ids[given["child"]],
-        "round_id": w.ids[given["round"]],
-        "subject": given["subject"],
-        "tested_on": given["tested_on"],
-        "outcome": given["outcome"],
-        "level": given["level"],
-        "version": entry.version,
-    }
-
-
-def _why(w: World, d: Deed, entry: Entry) -> str:
-    given = entry.given
-    child, held = w.p.children.get(given["child"]), w.p.rounds.get(given["round"])
-    if child is None or held is None:
-        return "not_found"  # an import that was undone, a practice school that began anew
-    present = w.p.live_result(child.id, held.id, given["subject"])
-    return w.p.why_no_result(
-        d.who,
-        child,
-        held,
-        given["subject"],
-        tested_on=date.fromisoformat(given["tested_on"]),
-        today=w.today,
-        has_reason=False,
-        fits=entry.version == (present.version if present else None),
+    present = (
+        w.p.live_result(given["child"], given["round"], given["subject"]) if entry.sort == "result" else None
     )
+    if present is not None and present.version is None:
+        present.version = await go.result_version(w.ids[present.id])
 
 
-def _done(w: World, d: Deed, entry: Entry) -> None:
-    given = entry.given
-    child, held = w.p.children[given["child"]], w.p.rounds[given["round"]]
-    if w.p.live_result(child.id, held.id, given["subject"]) is None:
-        w.call(entry.word, "result", entry.id)
-        if w.p.cell_for(child, held) is None:
-            return
-    w.p.enter(
-        entry.word,
-        d.who,
-        child,
-        held,
-        given["subject"],
-        outcome=given["outcome"],
-        level=given["level"],
-        tested_on=date.fromisoformat(given["tested_on"]),
-    )
+async def _sent(go: Any, w: World, ready: list[Entry], done: list[Sent]) -> Any:
+    """Sends entries twice, and adds what became of them. None, or the answer where none of them was looked at."""
+    sort = SORTS[ready[0].sort]
+    bodies = [sort.body(w, each) for each in ready]
+    path, body = sort.path(ready[0]), {sort.many: bodies} if sort.many else bodies[0]
+    told = await go.write(sort.method, path, body)
+    if not sort.many:
+        again = await go.write(sort.method, path, body)
+        answer = told.data if isinstance(told.data, dict) else {}
+        version = version_in(ready[0].sort, answer) if told.is_done else None
+        is_same = again.is_done and version_in(ready[0].sort, again.data) == version
+        done.append(Sent(ready[0], told.is_done, "saved" if told.is_done else told.code, answer, is_same))
+        return None
+    if not told.is_done:
+        return told
+    again = await go.write(sort.method, path, body)
+    first = told.data["answers"]
+    second = again.data["answers"] if again.is_done else [{"code": again.code}] * len(first)
+    for entry, one, other in zip(ready, first, second, strict=True):
+        is_same = other["code"] in sort.saved and other.get("version") == one.get("version")
+        done.append(Sent(entry, one["code"] in sort.saved, one["code"], one, is_same))
+    return None
 
 
 @kind(

@@ -264,3 +264,23 @@ def test_a_later_round_that_is_opened_fixes_the_roll_of_one_that_was_never_opene
     p.set_state("s", "open", date(2027, 1, 16))
     p.leave(p.children["k1"], date(2027, 1, 17))
     assert totals(p)["enrolled"] == 2
+
+
+def test_a_lock_holds_what_counts_at_its_school_and_nothing_else() -> None:
+    """Seed 67004: the model knew only the school of the result, the program also where the child sat by now."""
+    p = a_programme()
+    p.schools["b"] = School("b", "B", [(0, "kh")])
+    child, held = p.children["k1"], p.rounds["r"]
+    p.enter("x", "c", child, held, "math", outcome="assessed", level="beginner", tested_on=DAY)
+    p.move(child, "moved", school="b", klass=None)
+    held.locked = {"b"}
+
+    def why(subject: str) -> str:
+        fits = subject == "math"
+        return p.why_no_result(
+            "c", child, held, subject, tested_on=DAY, today=DAY, has_reason=False, fits=fits
+        )
+
+    assert (why("math"), why("language")) == ("", "school_locked")
+    held.locked = {"a"}
+    assert (why("math"), why("language")) == ("school_locked", "stale")

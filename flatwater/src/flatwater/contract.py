@@ -412,6 +412,7 @@ class Registry:
 
     def __init__(self) -> None:
         self._endpoints: dict[str, Endpoint] = {}
+        self._places: dict[str, list[Endpoint]] = {}
         self._faults: list[str] = []
 
     def __iter__(self) -> Iterator[Endpoint]:
@@ -483,13 +484,13 @@ class Registry:
     def _add(self, endpoint: Endpoint) -> None:
         if endpoint.name in self._endpoints:
             self._faults.append(f"{endpoint.name} is declared twice")
-        for each in self:
-            if each.place != endpoint.place:
-                continue
+        there = self._places.setdefault(endpoint.place, [])
+        for each in there:
             if each.method == endpoint.method:
                 self._faults.append(f"{endpoint.method} {endpoint.path} is declared twice")
             elif each.path != endpoint.path:
                 self._faults.append(f"{each.path} and {endpoint.path} name the same part differently")
+        there.append(endpoint)
         self._endpoints[endpoint.name] = endpoint
 
     def include(self, other: Registry) -> None:

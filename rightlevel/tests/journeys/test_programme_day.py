@@ -301,10 +301,7 @@ PAGES = {
 
 
 @pytest.mark.parametrize("language", ["en", "km"])
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_the_programmes_pages_fit_and_can_be_read(
-    device: Device, site: Site, language: str, dark: bool
-) -> None:
+def test_the_programmes_pages_fit_and_can_be_read(device: Device, site: Site, language: str) -> None:
     faults: list[str] = []
     cast = site.cast
     ids = {
@@ -315,7 +312,7 @@ def test_the_programmes_pages_fit_and_can_be_read(
         "district": cast.district_1,
     }
     for name, paths in PAGES.items():
-        page = device.open_as(name, dark=dark)
+        page = device.open_as(name)
         if page.locator("html").get_attribute("lang") != language:
             page.locator(f"button[name=code][value={language}]").click()
         for path in paths:

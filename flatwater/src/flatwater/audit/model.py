@@ -16,22 +16,6 @@ State = Literal["clean", "P1", "P2", "P3", "not_examined"]
 
 RANK: Final[dict[Priority, int]] = {"P1": 0, "P2": 1, "P3": 2}
 
-SEEN_BY_BOTH: Final = frozenset(
-    {
-        "growing-container",
-        "unbounded-cache",
-        "client-per-request",
-        "unowned-task",
-        "query-per-row",
-        "unpaged-list",
-        "response-built-whole",
-        "exception-kept",
-        "label-from-input",
-        "offset-paging",
-    }
-)
-"""The rules whose illness shows in the source and when driven; both halves call it by the same name, so it is told once."""
-
 
 class Place(Struct, frozen=True):
     """Where in the source. *Shape*: `path` relative to the audited root, `symbol` as in `Class.method`; line 0 is not known."""

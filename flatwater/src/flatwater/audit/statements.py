@@ -153,15 +153,6 @@ def statement_given(module: Module, call: ast.Call) -> str:
     return text if is_sql(text, sure=True) else ""
 
 
-def executions(module: Module) -> Iterator[tuple[ast.Call, str]]:
-    """The calls that run a statement, with its text; those whose text is not in reach are left out."""
-    for call in module.calls:
-        if isinstance(call.func, ast.Attribute) and called(call) in EXECUTES - {"text"}:
-            text = statement_given(module, call)
-            if text:
-                yield call, text
-
-
 def reads_of_all(module: Module) -> Iterator[Read]:
     """Where a function takes all rows at once: `fetchall()`, `fetch_all(sql)`, asyncpg's `fetch(sql)`, `scalars(…).all()`."""
     for call in module.calls:

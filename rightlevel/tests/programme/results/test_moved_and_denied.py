@@ -28,8 +28,10 @@ from rightlevel.programme.results import (
     read_result,
     results_of_student,
 )
+from rightlevel.programme.results.actions import ResultHeld
 from rightlevel.programme.rounds import lock_school, set_school_dates
 from rightlevel.programme.students import delete_student, read_student, restore_student
+from rightlevel.programme.verification import Retest, save_retests
 
 pytestmark = pytest.mark.anyio
 
@@ -86,6 +88,21 @@ async def test_the_lock_of_the_school_it_counts_at_holds_a_moved_childs_result(
     assert await codes(session, cast.coordinator, clock, first_in_language) == ["saved"]
     with_reason = msgspec.structs.replace(change, reason="sheet found")
     assert await codes(session, cast.coordinator, clock, with_reason) == ["changed"]
+
+
+async def test_a_lock_holds_what_counts_at_its_school_and_nothing_else(
+    session: Session, cast: Cast, clock: StandingClock, moved: ResultWrite
+) -> None:
+    """Seen: a result that counted elsewhere was held by the lock of the school where its child sits by now."""
+    await lock_school(session, cast.coordinator, cast.round, cast.school_b, reason="review", clock=clock)
+    change = a_write(cast, moved.student_id, level="division", version=1)
+    assert await codes(session, cast.teacher, clock, change) == ["changed"]
+    first_in_language = a_write(cast, moved.student_id, subject="language", level="word")
+    assert await codes(session, cast.teacher_elsewhere, clock, first_in_language) == ["school_locked"]
+    again = Retest(str(uuid4()), moved.id, NOW.date(), level="division", tool=2)
+    assert (await save_retests(session, cast.mentor, [again], clock))[0].code == "agreed"
+    with pytest.raises(ResultHeld):  # now it is verified
+        await delete_result(session, cast.teacher, moved.id, version=3, reason="", clock=clock)
 
 
 async def test_the_days_of_the_school_it_counts_at_hold_a_moved_childs_result(

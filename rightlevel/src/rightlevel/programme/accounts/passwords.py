@@ -81,9 +81,5 @@ class PasswordHasher:
         finally:
             self._waiting -= 1
 
-    def hash_now(self, password: str) -> str:
-        """The same, for a command that has nothing else to do meanwhile."""
-        return self._argon2.hash(password)
-
     def close(self) -> None:
         self._slots.shutdown(wait=True, cancel_futures=True)

@@ -39,11 +39,10 @@ class Name(msgspec.Struct, frozen=True):
     script: str
     parts: tuple[str, ...]
     sounds: tuple[str, ...]
-    skeleton: str
-    """Consonants of all parts in order, each part's first vowel kept as `a`."""
 
     @property
     def skeletons(self) -> tuple[str, ...]:
+        """Consonants of each part in order, its first vowel kept as `a`."""
         return tuple(skeleton_of(each) for each in self.sounds)
 
 
@@ -68,7 +67,7 @@ def read_name(name: str) -> Name:
     script = script_of(key)
     parts = tuple(folded for each in key.split() if (folded := fold_part(each, script)))[:MOST_PARTS]
     sounds = tuple(sound for each in key.split() if (sound := sound_of(each, script)))[:MOST_PARTS]
-    return Name(key, script, parts, sounds, "".join(skeleton_of(each) for each in sounds))
+    return Name(key, script, parts, sounds)
 
 
 def fold_part(part: str, script: str) -> str:

@@ -70,7 +70,7 @@ where p.student_id = %(from_id)s::uuid
     and not (p.closes_year and exists (
         select 1 from past_enrolment o
         where o.student_id = %(to_id)s::uuid and o.closes_year and o.school_year_id = p.school_year_id))
-    --? only: and p.id = any(%(ids)s::bigint[])
+    and (p.id = any(%(ids)s::bigint[]) or %(ids)s is null)
 returning p.id
 
 -- name: aside_past
@@ -131,7 +131,7 @@ where m.student_id = %(from_id)s::uuid
         select 1 from group_member o
         where o.student_id = %(to_id)s::uuid and o.left_at is null
             and (o.group_id = m.group_id or (o.joined_at is not null and m.joined_at is not null and o.subject = m.subject))))
-    --? only: and m.id = any(%(ids)s::bigint[])
+    and (m.id = any(%(ids)s::bigint[]) or %(ids)s is null)
 returning m.id
 
 -- name: move_attendance
@@ -140,7 +140,7 @@ update attendance a
 set student_id = %(to_id)s::uuid
 where a.student_id = %(from_id)s::uuid
     and not exists (select 1 from attendance o where o.student_id = %(to_id)s::uuid and o.session_id = a.session_id)
-    --? only: and a.session_id::text = any(%(ids)s::text[])
+    and (a.session_id::text = any(%(ids)s::text[]) or %(ids)s is null)
 returning a.session_id::text as id
 
 -- name: move_checks
@@ -151,7 +151,7 @@ where c.student_id = %(from_id)s::uuid
     and not exists (
         select 1 from level_check o
         where o.student_id = %(to_id)s::uuid and o.subject = c.subject and o.checked_on = c.checked_on)
-    --? only: and c.id::text = any(%(ids)s::text[])
+    and (c.id::text = any(%(ids)s::text[]) or %(ids)s is null)
 returning c.id::text as id
 
 -- name: move_enrolments
@@ -162,7 +162,7 @@ where e.student_id = %(from_id)s::uuid
     and not (e.to_on is null and exists (
         select 1 from intervention_enrolment o
         where o.student_id = %(to_id)s::uuid and o.to_on is null and o.intervention_id = e.intervention_id))
-    --? only: and e.id::text = any(%(ids)s::text[])
+    and (e.id::text = any(%(ids)s::text[]) or %(ids)s is null)
 returning e.id::text as id
 
 -- name: put_away
@@ -208,9 +208,8 @@ update student_merge
 set undone_at = %(now)s, undone_by = %(person_id)s, undo_reason = %(reason)s
 where id = %(merge_id)s::uuid and undone_at is null
 
--- name: list_merges
--- The merges of a school's children, the latest first; one that was taken back while both are there: who went elsewhere since is named to nobody
--- here. Served by student_by_school, student_deleted_by_school and student_merge_by_kept.
+-- fragment: shown_merge
+-- What is shown of a merge.
 select m.id::text as id, m.kept_id::text as kept_id, k.name as kept_name, k.code as kept_code, m.gone_id::text as gone_id, g.name as gone_name,
     g.code as gone_code, m.reason, jsonb_array_length(coalesce(m.moved -> 'results', '[]'))::integer as results,
     coalesce((m.moved ->> 'set_aside')::integer, 0) as set_aside, m.merged_at, p.display_name as merged_by, m.undone_at
@@ -218,19 +217,28 @@ from student_merge m
 join student k on k.id = m.kept_id
 join student g on g.id = m.gone_id
 join person p on p.id = m.merged_by
-where true
---? by_school: and m.id = any(array(
---? by_school:     select o.id
---? by_school:     from (
---? by_school:         select st.id from student st where st.school_id = %(school_id)s and st.deleted_at is null
---? by_school:         union all
---? by_school:         select st.id from student st where st.school_id = %(school_id)s and st.deleted_at is not null) c
---? by_school:     cross join lateral (select n.id from student_merge n where n.kept_id = c.id offset 0) o))
---? by_school: and (m.undone_at is null or g.school_id = k.school_id)
---? by_id: and m.id = %(merge_id)s::uuid
---? after: and (m.merged_at, m.id) < (%(after_at)s, %(after_id)s::uuid)
+
+-- name: list_merges
+-- The merges of a school's children, the latest first; one that was taken back while both are there: who went elsewhere since is named to nobody
+-- here. Served by student_by_school, student_deleted_by_school and student_merge_by_kept.
+--! plan each time
+--> shown_merge
+where m.id = any(array(
+        select o.id
+        from (
+            select st.id from student st where st.school_id = %(school_id)s and st.deleted_at is null
+            union all
+            select st.id from student st where st.school_id = %(school_id)s and st.deleted_at is not null) c
+        cross join lateral (select n.id from student_merge n where n.kept_id = c.id offset 0) o))
+    and (m.undone_at is null or g.school_id = k.school_id)
+    and ((m.merged_at, m.id) < (%(after_at)s::timestamptz, %(after_id)s::uuid) or %(after_at)s is null)
 order by m.merged_at desc, m.id desc
 limit %(rows)s
+
+-- name: read_merge
+-- One merge. Served by the primary key.
+--> shown_merge
+where m.id = %(merge_id)s::uuid
 
 -- name: say_not
 -- Remembers that two records are two children.
@@ -240,6 +248,7 @@ on conflict do nothing
 
 -- name: renames
 -- Names of children that were changed since a moment, the latest first, but for those that somebody has decided on. Served by student_change_of_name.
+--! plan each time
 select c.id, c.student_id::text as student_id, st.version, st.code, st.school_id, s.name_local as school_name, c.before ->> 'name' as name_before,
     c.after ->> 'name' as name_after, st.name as name_now, c.at, p.display_name as by, c.deed, c.reason
 from student_change c
@@ -247,8 +256,8 @@ join student st on st.id = c.student_id and st.deleted_at is null and st.erased_
 join school s on s.id = st.school_id
 left join person p on p.id = c.person_id
 where c.before ? 'name' and c.settled_as is null and c.deed <> 'put_back' and c.at >= %(since)s
---? by_school: and st.school_id = %(school_id)s
---? after: and (c.at, c.id) < (%(after_at)s, %(after_id)s)
+    and (st.school_id = %(school_id)s or %(school_id)s is null)
+    and ((c.at, c.id) < (%(after_at)s::timestamptz, %(after_id)s::bigint) or %(after_at)s is null)
 order by c.at desc, c.id desc
 limit %(rows)s
 

@@ -91,9 +91,9 @@ async def carry(
     keeps_aside: bool = True,
 ) -> list[Any]:
     """Moves what can be moved of one kind; its ids. `keeps_aside`: past enrolments that are set aside stay so."""
-    query = _queries[f"move_{what}"] if ids is None else _queries[f"move_{what}"].plus("only")
-    values = {"from_id": from_id, "to_id": to_id, "ids": list(ids or ()), "keeps_aside": keeps_aside}
-    return [row.id for row in await session.fetch_all(query, values, into=_Id)]
+    values: dict[str, Any] = {"from_id": from_id, "to_id": to_id, "keeps_aside": keeps_aside}
+    values["ids"] = None if ids is None else list(ids)
+    return [row.id for row in await session.fetch_all(_queries[f"move_{what}"], values, into=_Id)]
 
 
 async def aside_past(session: Session, student_id: str) -> list[int]:
@@ -177,21 +177,19 @@ async def end_merge(session: Session, merge_id: str, *, reason: str, person_id: 
 
 async def page_of_merges(session: Session, school_id: int, page: PageRequest) -> Page[Merged]:
     after = page.key(tuple[datetime, str])
-    query = _queries["list_merges"].plus("by_school", *(["after"] if after else []))
     values = {
         "school_id": school_id,
         "after_at": after[0] if after else None,
         "after_id": after[1] if after else None,
         "rows": page.rows_to_ask,
     }
-    rows = await session.fetch_all(query, values, into=Merged)
+    rows = await session.fetch_all(_queries["list_merges"], values, into=Merged)
     return page_of(rows, page, lambda row: (row.merged_at, row.id))
 
 
 async def find_merge(session: Session, merge_id: str) -> Merged:
     """One merge. *Errors*: NotFound."""
-    values = {"merge_id": merge_id, "rows": 1}
-    found = await session.fetch_one(_queries["list_merges"].plus("by_id"), values, into=Merged)
+    found = await session.fetch_one(_queries["read_merge"], {"merge_id": merge_id}, into=Merged)
     if found is None:
         raise NotFound
     return found
@@ -214,7 +212,6 @@ class NameChange(msgspec.Struct, frozen=True):
 async def renames(
     session: Session, *, since: datetime, after: tuple[datetime, int] | None, rows: int, school_id: int | None
 ) -> list[Rename]:
-    query = _queries["renames"].plus(*(["by_school"] if school_id else []), *(["after"] if after else []))
     values = {
         "since": since,
         "rows": rows,
@@ -222,7 +219,7 @@ async def renames(
         "after_at": after and after[0],
         "after_id": after and after[1],
     }
-    return await session.fetch_all(query, values, into=Rename)
+    return await session.fetch_all(_queries["renames"], values, into=Rename)
 
 
 async def name_change(session: Session, change_id: int) -> NameChange | None:

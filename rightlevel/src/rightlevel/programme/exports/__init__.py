@@ -16,7 +16,6 @@ from rightlevel.programme.exports.actions import (
 )
 from rightlevel.programme.exports.model import (
     FORMATS,
-    WHATS,
     CodebookLine,
     Column,
     ExportAsk,
@@ -40,7 +39,6 @@ WRITERS: Final[dict[Format, Callable[[], FileWriter]]] = {
 
 __all__ = [
     "FORMATS",
-    "WHATS",
     "WRITERS",
     "CodebookLine",
     "Column",

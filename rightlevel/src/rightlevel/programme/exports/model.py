@@ -18,7 +18,6 @@ What = Literal[
     "statistics",
     "everything",
 ]
-WHATS: Final[tuple[What, ...]] = get_args(What)
 Format = Literal["csv", "xlsx", "jsonl", "parquet"]
 FORMATS: Final[tuple[Format, ...]] = get_args(Format)
 ExportState = Literal["running", "done", "stopped", "failed"]
@@ -56,12 +55,8 @@ class ExportAsk(msgspec.Struct, frozen=True):
         }
 
 
-class ExportRun(msgspec.Struct, frozen=True):
-    """The manifest of a file that was taken: what it is of, as of when, what it holds, and the digest that tells it from any other.
-
-    `counts` are of a file of results: children, those tested and those without a result in each subject, and what the figures said in the
-    same snapshot. Sizes in bytes.
-    """
+class KeptRun(msgspec.Struct, frozen=True):
+    """What is kept of a file that was taken."""
 
     id: str
     what: str
@@ -77,6 +72,15 @@ class ExportRun(msgspec.Struct, frozen=True):
     bytes_sent: int
     sha256: str | None
     counts: dict[str, Any]
+
+
+class ExportRun(KeptRun, frozen=True):
+    """The manifest of a file that was taken: what it is of, as of when, what it holds, and the digest that tells it from any other.
+
+    `counts` are of a file of results: children, those tested and those without a result in each subject, and what the figures said in the
+    same snapshot. Sizes in bytes.
+    """
+
     definition: str = ""
 
 

@@ -1,7 +1,18 @@
--- name: keep_roster
--- Children of some schools, each once, school by school: those who left too, removed ones not. Served by student_by_school.
+-- fragment: opened
+-- What every file's statement begins with: its rows go out as lines of CSV, of JSON, or as the texts of a sheet.
 copy (
 --? json: select row_to_json(r) from (
+
+-- fragment: closed
+-- What it ends with.
+--? json: ) r
+) to stdout
+--? csv: (format csv)
+--? json: (format csv, quote e'\x01', delimiter e'\x02')
+
+-- name: keep_roster
+-- Children of some schools, each once, school by school: those who left too, removed ones not. Served by student_by_school.
+--> opened
 select sheet_text(sc.code, %(defuse)s) as school_code, sheet_text(st.code, %(defuse)s) as code, sheet_text(st.name, %(defuse)s) as name,
     case st.sex when 1 then 'male' when 2 then 'female' when 9 then 'not applicable' else 'not known' end as sex, st.grade,
     sheet_text(c.section, %(defuse)s) as section, st.birth_on, st.age, sheet_text(y.name, %(defuse)s) as school_year, st.id,
@@ -16,22 +27,18 @@ left join class c on c.id = st.class_id
 left join place d on d.kind = 'district' and d.id = any(p.lineage)
 where st.deleted_at is null
     and (%(is_everything)s or st.school_id = any(%(scope_schools)s::bigint[]) or st.class_id = any(%(scope_classes)s::bigint[]))
---? by_class: and (st.class_id = %(class_id)s or st.id in (
---? by_class:     select p.student_id from past_enrolment p where p.class_id = %(class_id)s and p.closes_year and p.superseded_by is null and not p.is_aside))
---? by_grade: and st.grade = %(grade)s
---? by_sex: and st.sex = %(sex)s
---? by_status: and st.status = %(status)s::student_status
---? by_search: and (st.name_key like %(search)s or lower(st.code) = lower(%(code)s))
+    and (st.class_id = %(class_id)s or %(class_id)s is null or st.id in (
+        select p.student_id from past_enrolment p where p.class_id = %(class_id)s and p.closes_year and p.superseded_by is null and not p.is_aside))
+    and (st.grade = %(grade)s or %(grade)s is null)
+    and (st.sex = %(sex)s or %(sex)s is null)
+    and (st.status = %(status)s::student_status or %(status)s is null)
+    and (st.name_key like %(search)s or %(search)s is null or lower(st.code) = lower(%(code)s))
 order by sc.code, st.code, st.id
---? json: ) r
-) to stdout
---? csv: (format csv)
---? json: (format csv, quote e'\x01', delimiter e'\x02')
+--> closed
 
 -- name: keep_roster_deidentified
 -- Children of some schools without who they are: a code of their own, and grade, sex and age as far as at least ten share them.
-copy (
---? json: select row_to_json(r) from (
+--> opened
 select left(encode(sha256(%(key)s::bytea || convert_to(st.id::text, 'UTF8')), 'hex'), 16) as child,
     case when coalesce(d.id, 0)::text = any(%(shown)s::text[]) then sheet_text(d.code, %(defuse)s) end as district_code,
     case when concat_ws('/', coalesce(d.id, 0), st.grade) = any(%(shown)s::text[]) then st.grade end as grade,
@@ -48,10 +55,7 @@ join school_year y on y.id = st.school_year_id
 left join place d on d.kind = 'district' and d.id = any(p.lineage)
 where st.deleted_at is null
 order by child
---? json: ) r
-) to stdout
---? csv: (format csv)
---? json: (format csv, quote e'\x01', delimiter e'\x02')
+--> closed
 
 -- name: cells_of_roster
 -- How many children share a district, grade, sex and age, of all there are: what a de-identified file may say of one of them. Reads every child once.
@@ -78,12 +82,8 @@ left join place d on d.kind = 'district' and d.id = any(p.lineage)
 where rd.id = %(round_id)s
 group by coalesce(d.id, 0), b.grade, b.sex, coalesce(age_band(st.birth_on, st.age, y.starts_on), '')
 
--- name: keep_results
--- Every child that sits in a round in some schools, once, with what both subjects say of it, or that nothing does. Where a child sits is what class
--- sheets and figures mean (seats_of_school): its language seat, or its mathematics seat where it has no other. A mentor is not told what a re-test that
--- waits for them would be judged by. Served by result_by_school, student_by_school, past_enrolment_by_school and result_is_unique.
-copy (
---? json: select row_to_json(r) from (
+-- fragment: seats_of_round
+-- Every child that sits in a round in some schools, once, and which of its subjects the file's taker reaches.
 with stood as materialized (
     select sc.id, sc.code, sc.name_local, d.id as district_id, d.code as district_code, d.name_local as district_name
     from unnest(%(schools)s::bigint[]) w (id)
@@ -119,43 +119,46 @@ with stood as materialized (
         %(is_everything)s or t.school_id = any(%(math_schools)s::bigint[]) or t.class_id = any(%(math_classes)s::bigint[]) as has_math
     from seat t
 )
---? named: select sheet_text(k.code, %(defuse)s) as school_code, sheet_text(st.code, %(defuse)s) as code, sheet_text(st.name, %(defuse)s) as name,
---? coded: select left(encode(sha256(%(key)s::bytea || convert_to(st.id::text, 'UTF8')), 'hex'), 16) as child,
---? coded:     case when coalesce(k.district_id, 0)::text = any(%(shown)s::text[]) then sheet_text(k.district_code, %(defuse)s) end as district_code,
---? coded:     case when concat_ws('/', coalesce(k.district_id, 0), t.grade, t.sex) = any(%(shown)s::text[]) then
-    case t.sex when 1 then 'male' when 2 then 'female' when 9 then 'not applicable' else 'not known' end
---? coded:     end
-    as sex,
---? named: t.grade,
---? coded: case when concat_ws('/', coalesce(k.district_id, 0), t.grade) = any(%(shown)s::text[]) then t.grade end as grade,
---? coded: case when concat_ws('/', coalesce(k.district_id, 0), t.grade, t.sex, age_band(st.birth_on, st.age, y.starts_on)) = any(%(shown)s::text[])
---? coded:     then age_band(st.birth_on, st.age, y.starts_on) end as age_band,
---? named: sheet_text(c.section, %(defuse)s) as section,
-    sheet_text(y.name, %(defuse)s) as school_year, rd.kind::text as round,
---? named: sheet_text(k.name_local, %(defuse)s) as school_name, sheet_text(k.district_name, %(defuse)s) as district_name, st.id,
+
+-- fragment: language_found
+-- What language says of a child.
     case when t.has_language then coalesce(l.outcome::text, 'not_tested') end as language_outcome,
     case when t.has_language and not vl.is_blind then (%(language_levels)s::text[])[l.rank] end as language_level,
     case when t.has_language and not vl.is_blind then l.rank end as language_rank,
---? named: case when t.has_language then l.tested_on end as language_tested_on,
+
+-- fragment: language_way
+-- How it was found in language.
     case when t.has_language then l.tool end as language_tool,
     case when t.has_language then l.method::text end as language_method,
---? named: case when t.has_language then sheet_text(pl.username, %(defuse)s) end as language_assessor,
+
+-- fragment: language_verified
+-- Whether that was verified.
     case when t.has_language and l.id is not null then case when l.is_verified then 'yes' else 'no' end end as language_verified,
---? named: case when t.has_language and not vl.is_blind then sheet_text(l.notes, %(defuse)s) end as language_notes,
+
+-- fragment: math_found
+-- What mathematics says of a child.
     case when t.has_math then coalesce(m.outcome::text, 'not_tested') end as math_outcome,
     case when t.has_math and not vm.is_blind then (%(math_levels)s::text[])[m.rank] end as math_level,
     case when t.has_math and not vm.is_blind then m.rank end as math_rank,
---? named: case when t.has_math then m.tested_on end as math_tested_on,
+
+-- fragment: math_way
+-- How it was found in mathematics.
     case when t.has_math then m.tool end as math_tool,
     case when t.has_math then m.method::text end as math_method,
---? named: case when t.has_math then sheet_text(pm.username, %(defuse)s) end as math_assessor,
+
+-- fragment: math_verified
+-- Whether that was verified.
     case when t.has_math and m.id is not null then case when m.is_verified then 'yes' else 'no' end end as math_verified,
---? named: case when t.has_math and not vm.is_blind then sheet_text(m.notes, %(defuse)s) end as math_notes,
---? named: case when t.has_math and m.school_id <> t.school_id then sheet_text(ms.code, %(defuse)s) end as math_school_code,
+
+-- fragment: both_subjects
+-- Which subjects a child was assessed in, and which have no result of it.
     case when t.has_language and l.outcome = 'assessed' then case when t.has_math and m.outcome = 'assessed' then 'both' else 'language' end
         else case when t.has_math and m.outcome = 'assessed' then 'math' else 'neither' end end as tested,
     case when t.has_language and l.id is null then case when t.has_math and m.id is null then 'both' else 'language' end
         else case when t.has_math and m.id is null then 'math' else 'none' end end as without_result
+
+-- fragment: of_seats
+-- Where that stands, and whom it is asked of.
 from reached t
 join stood k on k.id = t.school_id
 join student st on st.id = t.student_id
@@ -174,20 +177,64 @@ cross join lateral (
     select m.id is not null and %(blind_to)s::bigint is not null and m.assessor_id is distinct from %(blind_to)s::bigint
         and exists (select 1 from verification v where v.result_id = m.id and v.state = 'pending') as is_blind) vm
 where (t.has_language or t.has_math)
---? by_class: and t.class_id = %(class_id)s
---? by_grade: and t.grade = %(grade)s
---? by_sex: and t.sex = %(sex)s
---? named: order by k.code, st.code, st.id
---? coded: order by child
---? json: ) r
-) to stdout
---? csv: (format csv)
---? json: (format csv, quote e'\x01', delimiter e'\x02')
+    and (t.class_id = %(class_id)s or %(class_id)s is null)
+    and (t.grade = %(grade)s or %(grade)s is null)
+    and (t.sex = %(sex)s or %(sex)s is null)
+
+-- name: keep_results
+-- Every child that sits in a round in some schools, once, with what both subjects say of it, or that nothing does. Where a child sits is what class
+-- sheets and figures mean (seats_of_school): its language seat, or its mathematics seat where it has no other. A mentor is not told what a re-test that
+-- waits for them would be judged by. Served by result_by_school, student_by_school, past_enrolment_by_school and result_is_unique.
+--> opened
+--> seats_of_round
+select sheet_text(k.code, %(defuse)s) as school_code, sheet_text(st.code, %(defuse)s) as code, sheet_text(st.name, %(defuse)s) as name,
+    case t.sex when 1 then 'male' when 2 then 'female' when 9 then 'not applicable' else 'not known' end as sex, t.grade,
+    sheet_text(c.section, %(defuse)s) as section, sheet_text(y.name, %(defuse)s) as school_year, rd.kind::text as round,
+    sheet_text(k.name_local, %(defuse)s) as school_name, sheet_text(k.district_name, %(defuse)s) as district_name, st.id,
+--> language_found
+    case when t.has_language then l.tested_on end as language_tested_on,
+--> language_way
+    case when t.has_language then sheet_text(pl.username, %(defuse)s) end as language_assessor,
+--> language_verified
+    case when t.has_language and not vl.is_blind then sheet_text(l.notes, %(defuse)s) end as language_notes,
+--> math_found
+    case when t.has_math then m.tested_on end as math_tested_on,
+--> math_way
+    case when t.has_math then sheet_text(pm.username, %(defuse)s) end as math_assessor,
+--> math_verified
+    case when t.has_math and not vm.is_blind then sheet_text(m.notes, %(defuse)s) end as math_notes,
+    case when t.has_math and m.school_id <> t.school_id then sheet_text(ms.code, %(defuse)s) end as math_school_code,
+--> both_subjects
+--> of_seats
+order by k.code, st.code, st.id
+--> closed
+
+-- name: keep_results_deidentified
+-- The same children without who they are: a code of their own, and district, grade, sex and age as far as at least ten share them. Served by the same indexes.
+--> opened
+--> seats_of_round
+select left(encode(sha256(%(key)s::bytea || convert_to(st.id::text, 'UTF8')), 'hex'), 16) as child,
+    case when coalesce(k.district_id, 0)::text = any(%(shown)s::text[]) then sheet_text(k.district_code, %(defuse)s) end as district_code,
+    case when concat_ws('/', coalesce(k.district_id, 0), t.grade, t.sex) = any(%(shown)s::text[])
+        then case t.sex when 1 then 'male' when 2 then 'female' when 9 then 'not applicable' else 'not known' end end as sex,
+    case when concat_ws('/', coalesce(k.district_id, 0), t.grade) = any(%(shown)s::text[]) then t.grade end as grade,
+    case when concat_ws('/', coalesce(k.district_id, 0), t.grade, t.sex, age_band(st.birth_on, st.age, y.starts_on)) = any(%(shown)s::text[])
+        then age_band(st.birth_on, st.age, y.starts_on) end as age_band,
+    sheet_text(y.name, %(defuse)s) as school_year, rd.kind::text as round,
+--> language_found
+--> language_way
+--> language_verified
+--> math_found
+--> math_way
+--> math_verified
+--> both_subjects
+--> of_seats
+order by child
+--> closed
 
 -- name: keep_verification
 -- Re-tests at some schools as they were drawn: what waits says nothing of the first level. Served by verification_by_school.
-copy (
---? json: select row_to_json(r) from (
+--> opened
 select sheet_text(sc.code, %(defuse)s) as school_code, sheet_text(st.code, %(defuse)s) as code, sheet_text(st.name, %(defuse)s) as name,
     rs.grade, sheet_text(y.name, %(defuse)s) as school_year, rd.kind::text as round, v.subject::text as subject, v.state::text as state,
     case v.subject when 'language' then (%(language_levels)s::text[])[v.first_rank] else (%(math_levels)s::text[])[v.first_rank] end as first_level,
@@ -206,18 +253,14 @@ left join person fa on fa.id = v.first_assessor_id
 left join person ve on ve.id = v.verifier_id
 where (%(is_everything)s or (v.subject = 'language' and (sc.id = any(%(language_schools)s::bigint[]) or rs.class_id = any(%(language_classes)s::bigint[])))
         or (v.subject = 'math' and (sc.id = any(%(math_schools)s::bigint[]) or rs.class_id = any(%(math_classes)s::bigint[]))))
---? by_round: and v.round_id = %(round_id)s
---? by_subject: and v.subject = %(subject)s::subject
+    and (v.round_id = %(round_id)s or %(round_id)s is null)
+    and (v.subject = %(subject)s::subject or %(subject)s is null)
 order by sc.code, rd.starts_on, v.subject, st.code, v.created_at, v.id
---? json: ) r
-) to stdout
---? csv: (format csv)
---? json: (format csv, quote e'\x01', delimiter e'\x02')
+--> closed
 
 -- name: keep_attendance
 -- Who was there in the sessions of some schools. Served by teaching_session_by_school and the marks' primary key.
-copy (
---? json: select row_to_json(r) from (
+--> opened
 select sheet_text(sc.code, %(defuse)s) as school_code, s.subject::text as subject, g.band, g.number as group_number, s.held_on, s.minutes,
     sheet_text(s.activity, %(defuse)s) as activity, sheet_text(st.code, %(defuse)s) as code, sheet_text(st.name, %(defuse)s) as name,
     a.presence::text as presence, s.id as session_id, st.id as student_id
@@ -230,19 +273,15 @@ join student st on st.id = a.student_id and st.deleted_at is null
 where (%(is_everything)s
         or (s.subject = 'language' and (sc.id = any(%(language_schools)s::bigint[]) or st.class_id = any(%(language_classes)s::bigint[])))
         or (s.subject = 'math' and (sc.id = any(%(math_schools)s::bigint[]) or st.class_id = any(%(math_classes)s::bigint[]))))
---? by_subject: and s.subject = %(subject)s::subject
---? by_from: and s.held_on >= %(from_on)s
---? by_to: and s.held_on <= %(to_on)s
+    and (s.subject = %(subject)s::subject or %(subject)s is null)
+    and (s.held_on >= %(from_on)s or %(from_on)s is null)
+    and (s.held_on <= %(to_on)s or %(to_on)s is null)
 order by sc.code, s.held_on, s.id, st.code, st.id
---? json: ) r
-) to stdout
---? csv: (format csv)
---? json: (format csv, quote e'\x01', delimiter e'\x02')
+--> closed
 
 -- name: keep_assignments
 -- Who works where, from when until when, at some schools. Served by assignment_ever_by_school.
-copy (
---? json: select row_to_json(r) from (
+--> opened
 select sheet_text(sc.code, %(defuse)s) as school_code, sheet_text(sc.name_local, %(defuse)s) as school_name, sheet_text(p.username, %(defuse)s) as username,
     sheet_text(p.display_name, %(defuse)s) as display_name, p.role::text as role, a.subject::text as subject, c.grade,
     sheet_text(c.section, %(defuse)s) as section, a.from_on, a.to_on,
@@ -252,32 +291,23 @@ join school sc on sc.id = w.id
 join assignment a on a.school_id = sc.id
 join person p on p.id = a.person_id
 left join class c on c.id = a.class_id
-where true
---? by_subject: and a.subject = %(subject)s::subject
+where (a.subject = %(subject)s::subject or %(subject)s is null)
 order by sc.code, a.id
---? json: ) r
-) to stdout
---? csv: (format csv)
---? json: (format csv, quote e'\x01', delimiter e'\x02')
+--> closed
 
 -- name: keep_people
 -- Accounts that are in use or switched off, by username; removed ones are not among them. No hash, no secret. Served by person_by_username.
-copy (
---? json: select row_to_json(r) from (
+--> opened
 select sheet_text(p.username, %(defuse)s) as username, sheet_text(p.display_name, %(defuse)s) as display_name, p.role::text as role,
     sheet_text(p.email, %(defuse)s) as email, p.language, case when p.is_active then 'yes' else 'no' end as is_active
 from person p
 where p.deleted_at is null
 order by p.username
---? json: ) r
-) to stdout
---? csv: (format csv)
---? json: (format csv, quote e'\x01', delimiter e'\x02')
+--> closed
 
 -- name: keep_statistics
 -- Counts of some schools by round, subject, grade and sex, as they are kept: what the figures show. Served by the primary keys of the counts.
-copy (
---? json: select row_to_json(r) from (
+--> opened
 select sheet_text(sc.code, %(defuse)s) as school_code, sheet_text(sc.name_local, %(defuse)s) as school_name,
     sheet_text(d.code, %(defuse)s) as district_code, sheet_text(d.name_local, %(defuse)s) as district_name,
     sheet_text(y.name, %(defuse)s) as school_year, rd.kind::text as round, x.subject::text as subject, x.grade,
@@ -309,17 +339,14 @@ join place p on p.id = place_for(sc.id, rd.id)
 left join place d on d.kind = 'district' and d.id = any(p.lineage)
 where (%(is_everything)s or (x.subject = 'language' and sc.id = any(%(language_schools)s::bigint[]))
         or (x.subject = 'math' and sc.id = any(%(math_schools)s::bigint[])))
---? by_round: and rd.id = %(round_id)s
---? by_subject: and x.subject = %(subject)s::subject
---? by_grade: and x.grade = %(grade)s
---? by_sex: and x.sex = %(sex)s
+    and (rd.id = %(round_id)s or %(round_id)s is null)
+    and (x.subject = %(subject)s::subject or %(subject)s is null)
+    and (x.grade = %(grade)s or %(grade)s is null)
+    and (x.sex = %(sex)s or %(sex)s is null)
 group by sc.code, sc.name_local, d.code, d.name_local, y.name, y.starts_on, rd.kind, rd.starts_on, x.subject, x.grade, x.sex
 having sum(x.enrolled) <> 0 or sum(x.absent + x.refused + x.went + x.rank_1 + x.rank_2 + x.rank_3 + x.rank_4 + x.rank_5 + x.rank_6 + x.rank_7) <> 0
 order by sc.code, rd.starts_on, x.subject, x.grade, x.sex
---? json: ) r
-) to stdout
---? csv: (format csv)
---? json: (format csv, quote e'\x01', delimiter e'\x02')
+--> closed
 
 -- name: schools_to_export
 -- The next schools of an export by code, after one. Practice schools are in no file but one of their own. Of a round, schools that were removed since stay
@@ -334,12 +361,12 @@ where s.code > %(after)s
     and (s.id = %(school_id)s::bigint or (%(school_id)s::bigint is null and not s.is_practice))
     and (%(place_id)s::bigint is null
         or case when %(round_id)s::bigint is null then p.lineage else lineage_for(s.id, %(round_id)s) end @> array[%(place_id)s::bigint])
---? by_class: and s.id in (
---? by_class:     select n.school_id from student n where n.class_id = %(class_id)s
---? by_class:     union all
---? by_class:     select n.school_id from past_enrolment p join student n on n.id = p.student_id where p.class_id = %(class_id)s
---? by_class:     union all
---? by_class:     select c.school_id from class c where c.id = %(class_id)s)
+    and (%(class_id)s::bigint is null or s.id = any(array(
+        select n.school_id from student n where n.class_id = %(class_id)s
+        union all
+        select n.school_id from past_enrolment p join student n on n.id = p.student_id where p.class_id = %(class_id)s
+        union all
+        select c.school_id from class c where c.id = %(class_id)s)))
 order by s.code
 limit %(rows)s
 
@@ -363,15 +390,15 @@ where id = %(id)s::uuid and ended_at is null
 -- name: list_exports
 -- Files that were taken, the newest first: one's own, or all for whom that is. One that nobody ended in two hours was cut off. Served by export_run_by_time and
 -- export_run_by_person.
+--! plan each time
 select r.id::text as id, r.what, r.format, r.filters, r.is_deidentified,
     case when r.ended_at is null and r.started_at < %(now)s::timestamptz - interval '2 hours' then 'stopped' else r.state end as state,
     p.username, r.started_at, r.ended_at, r.as_of, r.rows_sent, r.bytes_sent, r.sha256, r.counts
 from export_run r
 join person p on p.id = r.person_id
-where true
---? own: and r.person_id = %(person_id)s
---? one: and r.id = %(id)s::uuid
---? after: and (r.started_at, r.id) < (%(started_at)s, %(id)s::uuid)
+where (r.person_id = %(person_id)s::bigint or %(person_id)s is null)
+    and (r.id = %(id)s::uuid or %(id)s is null)
+    and ((r.started_at, r.id) < (%(after_at)s::timestamptz, %(after_id)s::uuid) or %(after_at)s is null)
 order by r.started_at desc, r.id desc
 limit %(rows)s
 

@@ -112,9 +112,7 @@ class Reading:
             return
         if ask.is_deidentified:
             values["shown"] = await store.shown_of(self._session, values["round_id"])
-        schools = store.schools_of(
-            self._session, ask, values, keeps_removed=what in ("results", "statistics")
-        )
+        schools = store.schools_of(self._session, values, keeps_removed=what in ("results", "statistics"))
         together: list[int] = []
         async for some in schools:
             if ask.is_deidentified:

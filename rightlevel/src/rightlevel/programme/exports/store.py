@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -14,7 +14,7 @@ from flatwater.transaction import CopiedBlock, Session
 from rightlevel.programme.codes import code_form
 from rightlevel.programme.errors import NotFound
 from rightlevel.programme.exports.columns import DEFINITIONS
-from rightlevel.programme.exports.model import ExportAsk, ExportRun, ExportState, Format, What
+from rightlevel.programme.exports.model import ExportAsk, ExportRun, ExportState, Format, KeptRun, What
 from rightlevel.programme.ids import is_uuid
 from rightlevel.programme.levels import SCALES
 from rightlevel.programme.permissions import Actor
@@ -61,7 +61,7 @@ def values_of(actor: Actor, ask: ExportAsk, key: bytes, today: date) -> dict[str
     scope, text = actor.scope, ask.search or ""
     return {
         **msgspec.structs.asdict(ask),
-        "search": f"{like_text(name_key(text))}%",
+        "search": f"{like_text(name_key(text))}%" if text else None,
         "code": code_form(text),
         "is_everything": scope.is_everything,
         "reached": sorted({held.school_id for held in scope.held}),
@@ -84,14 +84,9 @@ def values_of(actor: Actor, ask: ExportAsk, key: bytes, today: date) -> dict[str
 def statement_of(what: What, ask: ExportAsk) -> Query:
     """The statement that gives a file's rows, in the form that its format takes."""
     name = f"keep_{what}"
-    if ask.is_deidentified and what == "roster":
-        name = "keep_roster_deidentified"
-    query = _queries[name]
-    parts = [*_WRAPPED[ask.format], "coded" if ask.is_deidentified else "named"]
-    asked = ("class", "grade", "sex", "status", "search", "subject", "round", "from", "to")
-    fields = {"class": "class_id", "round": "round_id", "from": "from_on", "to": "to_on"}
-    parts += [f"by_{each}" for each in asked if getattr(ask, fields.get(each, each)) not in (None, "")]
-    return query.plus(*(part for part in parts if part in query.parts))
+    coded = f"{name}_deidentified"
+    query = _queries[coded if ask.is_deidentified and coded in _queries else name]
+    return query.plus(*_WRAPPED[ask.format])
 
 
 def rows_of(session: Session, query: Query, values: dict[str, Any]) -> AsyncIterator[CopiedBlock]:
@@ -100,15 +95,13 @@ def rows_of(session: Session, query: Query, values: dict[str, Any]) -> AsyncIter
 
 
 async def schools_of(
-    session: Session, ask: ExportAsk, values: dict[str, Any], *, keeps_removed: bool
+    session: Session, values: dict[str, Any], *, keeps_removed: bool
 ) -> AsyncIterator[list[int]]:
     """The schools of an export in the order of their codes, forty at a time."""
     after = ""
-    query = _queries["schools_to_export"]
-    query = query if ask.class_id is None else query.plus("by_class")
     while True:
         asked = values | {"after": after, "rows": SCHOOLS_ASKED, "keeps_removed": keeps_removed}
-        found = await session.fetch_all(query, asked, into=School)
+        found = await session.fetch_all(_queries["schools_to_export"], asked, into=School)
         for at in range(0, len(found), SCHOOLS_AT_ONCE):
             yield [each.id for each in found[at : at + SCHOOLS_AT_ONCE]]
         if len(found) < SCHOOLS_ASKED:
@@ -190,16 +183,10 @@ async def page_of_exports(
     session: Session, page: PageRequest, *, person_id: int | None, now: datetime
 ) -> Page[ExportRun]:
     """Files that were taken, the newest first: one person's, or all."""
-    after = page.key(tuple[datetime, str])
-    parts = [*(["own"] if person_id is not None else []), *(["after"] if after else [])]
-    values = {
-        "person_id": person_id,
-        "rows": page.rows_to_ask,
-        "now": now,
-        "started_at": after and after[0],
-        "id": after and after[1],
-    }
-    rows = await session.fetch_all(_queries["list_exports"].plus(*parts), values, into=_Row)
+    after = page.key(tuple[datetime, str]) or (None, None)
+    values = {"person_id": person_id, "id": None, "after_at": after[0], "after_id": after[1]}
+    values |= {"rows": page.rows_to_ask, "now": now}
+    rows = await session.fetch_all(_queries["list_exports"], values, into=KeptRun)
     found = page_of(rows, page, lambda row: (row.started_at, row.id))
     return Page([_run(row) for row in found.items], found.next)
 
@@ -208,30 +195,12 @@ async def find_export(session: Session, export_id: str, *, person_id: int | None
     """One file's manifest. *Errors*: NotFound."""
     if not is_uuid(export_id):
         raise NotFound
-    query = _queries["list_exports"].plus("one", *(["own"] if person_id is not None else []))
-    values = {"person_id": person_id, "id": export_id, "rows": 1, "now": now}
-    row = await session.fetch_one(query, values, into=_Row)
+    values = {"person_id": person_id, "id": export_id, "after_at": None, "after_id": None}
+    row = await session.fetch_one(_queries["list_exports"], values | {"rows": 1, "now": now}, into=KeptRun)
     if row is None:
         raise NotFound
     return _run(row)
 
 
-class _Row(msgspec.Struct, frozen=True):
-    id: str
-    what: What
-    format: str
-    filters: dict[str, Any]
-    is_deidentified: bool
-    state: ExportState
-    username: str
-    started_at: datetime
-    ended_at: datetime | None
-    as_of: datetime | None
-    rows_sent: int
-    bytes_sent: int
-    sha256: str | None
-    counts: dict[str, Any]
-
-
-def _run(row: _Row) -> ExportRun:
-    return ExportRun(**msgspec.structs.asdict(row), definition=DEFINITIONS[row.what])
+def _run(row: KeptRun) -> ExportRun:
+    return ExportRun(**msgspec.structs.asdict(row), definition=DEFINITIONS[cast("What", row.what)])

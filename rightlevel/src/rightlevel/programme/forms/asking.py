@@ -99,6 +99,7 @@ class _Page:
         self._padded = padded
         self._found = found
         self._language = language
+        self._choices: dict[int, _Choices] = {}
 
     def fields(self, fields: Iterable[Field]) -> Iterator[Asked]:
         for field in fields:
@@ -135,15 +136,13 @@ class _Page:
 
     def _asked(self, field: Field, path: str, known: Mapping[str, Any]) -> Asked:
         language, found = self._language, self._found
-        away = [
-            each
-            for each in field.options
-            if each.shown_when is not None and not is_true(each.shown_when, known)
-        ]
-        never = {each.value for each in away if self._is_settled(each)}
-        offered = [each for each in field.options if each.value not in never]
+        choices = self._choices_of(field)
         value = _typed(field, known.get(field.key))
-        hidden = tuple(each.value for each in away if each.value not in never and each.value not in value)
+        hidden = tuple(
+            each.value
+            for each in choices.changing
+            if each.value not in value and not is_true(each.shown_when, known)
+        )
         is_bounded = field.type == "number" or field.type in OF_MANY
         return Asked(
             path=path,
@@ -152,7 +151,7 @@ class _Page:
             is_shown=path in found.shown,
             hint=label(field.hints, language),
             value=value,
-            options=tuple((each.value, label(each.labels, language, each.value)) for each in offered),
+            options=choices.offered,
             hidden=hidden,
             is_required=field.required_when is not None,
             least=bound_of(field.min, known) if is_bounded else None,
@@ -162,9 +161,36 @@ class _Page:
             invalid=label(field.valid_texts, language) if is_told(field) else None,
         )
 
-    def _is_settled(self, option: Option) -> bool:
-        """Whether a choice hangs on nothing but what the room answers: if it isn't offered now, it never is."""
-        return self._settled.issuperset(names_in(option.shown_when))
+    def _choices_of(self, field: Field) -> _Choices:
+        """A question's choices, the same for each row of a group."""
+        if not field.options:
+            return _NO_CHOICES
+        found = self._choices.get(id(field))  # two groups may each have a question of one key
+        if found is None:
+            found = self._choices[id(field)] = self._read_choices(field.options)
+        return found
+
+    def _read_choices(self, options: Iterable[Option]) -> _Choices:
+        offered: list[tuple[str, str]] = []
+        changing: list[Option] = []
+        for each in options:
+            if each.shown_when is not None:
+                if not self._settled.issuperset(names_in(each.shown_when)):
+                    changing.append(each)
+                elif not is_true(each.shown_when, self._padded):
+                    continue  # it hangs on nothing but what the room answers: not offered now, it never is
+            offered.append((each.value, label(each.labels, self._language, each.value)))
+        return _Choices(tuple(offered), tuple(changing))
+
+
+class _Choices(msgspec.Struct, frozen=True):
+    """What a question offers, in the reader's words, and those of it that are offered only with some answers."""
+
+    offered: tuple[tuple[str, str], ...]
+    changing: tuple[Option, ...]
+
+
+_NO_CHOICES = _Choices((), ())
 
 
 def _typed(field: Field, answer: Any) -> Any:

@@ -14,9 +14,10 @@ def nested(fields: Mapping[str, list[str]], form: Form) -> dict[str, Any]:
     What is no question of the form (its version, its write id) is left out.
     """
     raw: dict[str, Any] = {}
+    known = {field.key: field for field in form.fields()}
     for name, values in fields.items():
         key, *rest = name.split(".")
-        field = form.field(key)
+        field = known.get(key)
         if field is None:
             continue
         if field.type == "group":
@@ -25,13 +26,8 @@ def nested(fields: Mapping[str, list[str]], form: Form) -> dict[str, Any]:
             raw.setdefault(key, {})[".".join(rest) or "name"] = values[-1]
         else:
             raw[key] = values if field.type in OF_MANY or field.type == "photo" else values[-1]
-    rows = {key: [found[at] for at in sorted(found)] for key, found in raw.items() if _is_group(form, key)}
-    return raw | rows
-
-
-def _is_group(form: Form, key: str) -> bool:
-    field = form.field(key)
-    return field is not None and field.type == "group"
+    groups = (key for key in raw if known[key].type == "group")
+    return raw | {key: [raw[key][at] for at in sorted(raw[key])] for key in groups}
 
 
 def _into_row(rows: dict[int, dict[str, Any]], field: Field, rest: list[str], values: list[str]) -> None:

@@ -81,13 +81,14 @@ join made on made.band = m.band and made.number = m.number
 
 -- name: groupings
 -- The divisions of a school and subject that stand or are proposed. Served by grouping_by_school.
+--! plan each time
 select gr.id, gr.school_id, gr.subject::text as subject, gr.grade_from::integer as grade_from, gr.grade_to::integer as grade_to, gr.bands,
     gr.target_size::integer as target_size, gr.state, gr.version, gr.made_at, p.display_name as made_by_name, gr.accepted_at
 from grouping gr
 join person p on p.id = gr.made_by
-where true
---? by_school: and gr.school_id = %(school_id)s and gr.subject = %(subject)s::subject and gr.state in ('proposed', 'accepted')
---? by_id: and gr.id = %(grouping_id)s
+where (gr.id = %(grouping_id)s or %(grouping_id)s is null)
+    and (%(school_id)s::bigint is null
+        or gr.school_id = %(school_id)s and gr.subject = %(subject)s::subject and gr.state in ('proposed', 'accepted'))
 order by gr.state, gr.grade_from, gr.id
 limit 20
 --? for_update: for update of gr
@@ -95,6 +96,7 @@ limit 20
 -- name: groups
 -- Groups with how many children are in them, or were in one that was replaced, lowest band first. Served by teaching_group_is_unique and
 -- group_member_by_group.
+--! plan each time
 select g.id, g.grouping_id, gr.school_id, gr.subject::text as subject, g.band::integer as band, g.number::integer as number,
     gr.bands -> (g.band - 1) as levels, g.teacher_id, p.display_name as teacher_name,
     (select count(*) from members_of_group(g.id, null))::integer as children,
@@ -102,11 +104,11 @@ select g.id, g.grouping_id, gr.school_id, gr.subject::text as subject, g.band::i
 from teaching_group g
 join grouping gr on gr.id = g.grouping_id
 left join person p on p.id = g.teacher_id
-where true
---? by_groupings: and g.grouping_id = any(%(grouping_ids)s)
---? by_id: and g.id = %(group_id)s
---? in_use: and gr.school_id = any(%(school_ids)s) and gr.state = 'accepted'
---? by_teacher: and g.teacher_id = %(teacher_id)s and gr.state = 'accepted'
+where (g.id = %(group_id)s or %(group_id)s is null)
+    and (g.grouping_id = any(%(grouping_ids)s::bigint[]) or %(grouping_ids)s is null)
+    and (g.teacher_id = %(teacher_id)s or %(teacher_id)s is null)
+    and (gr.school_id = any(%(school_ids)s::bigint[]) or %(school_ids)s is null)
+    and (gr.state = 'accepted' or not %(is_in_use)s)
 order by gr.subject, gr.grade_from, gr.id, g.band, g.number
 limit %(rows)s
 
@@ -142,12 +144,12 @@ left join scale sc on sc.subject = m.subject and sc.is_default
 left join scale_level rl on rl.scale_id = sc.id and rl.rank = r.rank
 left join scale_level cl on cl.scale_id = sc.id and cl.rank = c.rank
 where g.id = %(group_id)s
---? in_scope: and (st.school_id = any(%(scope_schools)s) or st.class_id = any(%(scope_classes)s))
+    and (%(is_everything)s or st.school_id = any(%(scope_schools)s) or st.class_id = any(%(scope_classes)s))
 order by st.name_key, st.id
 limit %(rows)s
 
--- name: ungrouped
--- Active children of an accepted span that are in no group of the subject. Served by student_by_school and group_member_is_in_one_group.
+-- fragment: ungrouped
+-- Active children of a span, with what is known of their level.
 select st.id::text as student_id, st.code, st.name, st.grade::integer as grade,
     coalesce(
         (select l.code from level_check k join scale sc on sc.subject = k.subject and sc.is_default
@@ -161,14 +163,24 @@ select st.id::text as student_id, st.code, st.name, st.grade::integer as grade,
             order by rd.starts_on desc limit 1)) as level
 from student st
 where st.school_id = %(school_id)s and st.deleted_at is null and st.status = 'active' and st.grade between %(grade_from)s and %(grade_to)s
---? in_scope: and (st.school_id = any(%(scope_schools)s) or st.class_id = any(%(scope_classes)s))
---? accepted: and not exists (
---? accepted:     select 1 from group_member m
---? accepted:     where m.student_id = st.id and m.subject = %(subject)s::subject and m.joined_at is not null and m.left_at is null)
---? proposed: and not exists (
---? proposed:     select 1 from group_member m join teaching_group g on g.id = m.group_id
---? proposed:     where m.student_id = st.id and m.subject = %(subject)s::subject and m.left_at is null and g.grouping_id = %(grouping_id)s)
---? after: and (st.name_key, st.id) > (select k.name_key, k.id from student k where k.id = %(after_id)s::uuid)
+    and (%(is_everything)s or st.school_id = any(%(scope_schools)s) or st.class_id = any(%(scope_classes)s))
+    and ((st.name_key, st.id) > (select k.name_key, k.id from student k where k.id = %(after_id)s::uuid) or %(after_id)s is null)
+
+-- name: ungrouped_of_accepted
+-- Active children of an accepted span that are in no group of the subject. Served by student_by_school and group_member_is_in_one_group.
+--> ungrouped
+    and not exists (
+        select 1 from group_member m
+        where m.student_id = st.id and m.subject = %(subject)s::subject and m.joined_at is not null and m.left_at is null)
+order by st.name_key, st.id
+limit %(rows)s
+
+-- name: ungrouped_of_proposed
+-- Active children of a proposed span that are in none of its groups. Served by student_by_school and group_member_is_unique.
+--> ungrouped
+    and not exists (
+        select 1 from group_member m join teaching_group g on g.id = m.group_id
+        where m.student_id = st.id and m.subject = %(subject)s::subject and m.left_at is null and g.grouping_id = %(grouping_id)s)
 order by st.name_key, st.id
 limit %(rows)s
 
@@ -254,78 +266,75 @@ update level_check
 set rank = %(rank)s, person_id = %(person_id)s, version = version + 1
 where student_id = %(student_id)s::uuid and subject = %(subject)s::subject and checked_on = %(checked_on)s and version = %(version)s
 
--- name: check_of
--- A quick re-test by its write's id, or by child, subject and day. Served by the primary key and level_check_is_one_a_day.
+-- fragment: shown_check
+-- What is shown of a quick re-test.
 select k.id::text as id, k.student_id::text as student_id, k.subject::text as subject, l.code as level, k.checked_on, k.version,
     p.display_name as person_name
 from level_check k
 join person p on p.id = k.person_id
 join scale sc on sc.subject = k.subject and sc.is_default
 join scale_level l on l.scale_id = sc.id and l.rank = k.rank
-where true
---? by_id: and k.id = %(id)s::uuid
---? by_day: and k.student_id = %(student_id)s::uuid and k.subject = %(subject)s::subject and k.checked_on = %(checked_on)s
-limit 1
+
+-- name: check_by_id
+-- A quick re-test by its write's id. Served by the primary key.
+--> shown_check
+where k.id = %(id)s::uuid
+
+-- name: check_by_day
+-- The quick re-test of a child, subject and day. Served by level_check_is_one_a_day.
+--> shown_check
+where k.student_id = %(student_id)s::uuid and k.subject = %(subject)s::subject and k.checked_on = %(checked_on)s
 
 -- name: checks
 -- The quick re-tests of a child, newest first. Served by level_check_is_one_a_day.
-select k.id::text as id, k.student_id::text as student_id, k.subject::text as subject, l.code as level, k.checked_on, k.version,
-    p.display_name as person_name
-from level_check k
-join person p on p.id = k.person_id
-join scale sc on sc.subject = k.subject and sc.is_default
-join scale_level l on l.scale_id = sc.id and l.rank = k.rank
+--> shown_check
 where k.student_id = %(student_id)s::uuid and k.subject = any(%(subjects)s::subject[])
---? after: and (k.checked_on, k.id) < (select a.checked_on, a.id from level_check a where a.id = %(after_id)s::uuid)
+    and ((k.checked_on, k.id) < (select a.checked_on, a.id from level_check a where a.id = %(after_id)s::uuid) or %(after_id)s is null)
 order by k.checked_on desc, k.id desc
 limit %(rows)s
 
--- fragment: shown_check
--- What is shown of a quick re-test of a child that is there.
-select k.id::text as id, k.student_id::text as student_id, k.subject::text as subject, l.code as level, k.checked_on, k.version,
-    p.display_name as person_name
-from level_check k
-join person p on p.id = k.person_id
-join scale sc on sc.subject = k.subject and sc.is_default
-join scale_level l on l.scale_id = sc.id and l.rank = k.rank
-join student st on st.id = k.student_id and st.deleted_at is null
+-- fragment: page_of_checks
+-- Those of a school and subject, a page of them child by child.
+    and (st.school_id = %(school_id)s or %(school_id)s is null)
+    and (k.subject = %(subject)s::subject or %(subject)s is null)
+    and (%(after_id)s::uuid is null or (k.student_id, k.subject, k.checked_on)
+        > (select a.student_id, a.subject, a.checked_on from level_check a where a.id = %(after_id)s))
+order by k.student_id, k.subject, k.checked_on
+limit %(rows)s
 
 -- name: checks_of_everybody
 -- A page of all quick re-tests, child by child. Served by level_check_is_one_a_day, and of one school by student_by_school.
+--! plan each time
 --> shown_check
-where true
---? by_school: and st.school_id = %(school_id)s
---? by_subject: and k.subject = %(subject)s::subject
---? after: and (k.student_id, k.subject, k.checked_on) > (select a.student_id, a.subject, a.checked_on from level_check a where a.id = %(after_id)s::uuid)
-order by k.student_id, k.subject, k.checked_on
-limit %(rows)s
+join student st on st.id = k.student_id
+where st.deleted_at is null
+--> page_of_checks
 
 -- name: checks_in_scope
 -- A page of the quick re-tests of the children whom somebody's assignments reach, child by child. Served by student_by_school and level_check_is_one_a_day.
+--! plan each time
 --> shown_check
-where st.school_id = any(%(held_schools)s)
-and exists (
-    select 1
-    from unnest(%(held_schools)s::bigint[], %(held_subjects)s::text[], %(held_classes)s::bigint[]) h (school_id, subject, class_id)
-    where h.school_id = st.school_id and h.subject = k.subject::text and (h.class_id is null or h.class_id = st.class_id)
-)
---? by_school: and st.school_id = %(school_id)s
---? by_subject: and k.subject = %(subject)s::subject
---? after: and (k.student_id, k.subject, k.checked_on) > (select a.student_id, a.subject, a.checked_on from level_check a where a.id = %(after_id)s::uuid)
-order by k.student_id, k.subject, k.checked_on
-limit %(rows)s
+join student st on st.id = k.student_id
+where st.deleted_at is null and st.school_id = any(%(held_schools)s)
+    and exists (
+        select 1
+        from unnest(%(held_schools)s::bigint[], %(held_subjects)s::text[], %(held_classes)s::bigint[]) h (school_id, subject, class_id)
+        where h.school_id = st.school_id and h.subject = k.subject::text and (h.class_id is null or h.class_id = st.class_id))
+--> page_of_checks
 
 -- name: groupings_listed
 -- A page of all divisions, also those that were replaced, the newest first. Served by the primary key, of some schools by grouping_by_school.
+--! plan each time
 select gr.id, gr.school_id, gr.subject::text as subject, gr.grade_from::integer as grade_from, gr.grade_to::integer as grade_to, gr.bands,
     gr.target_size::integer as target_size, gr.state, gr.version, gr.made_at, p.display_name as made_by_name, gr.accepted_at
 from grouping gr
 join person p on p.id = gr.made_by
-where true
---? in_scope: and (gr.school_id, gr.subject::text) in (select h.school_id, h.subject from unnest(%(held_schools)s::bigint[], %(held_subjects)s::text[]) h (school_id, subject))
---? by_school: and gr.school_id = %(school_id)s
---? by_subject: and gr.subject = %(subject)s::subject
---? after: and gr.id < %(after_id)s
+where (%(held_schools)s::bigint[] is null or gr.school_id = any(%(held_schools)s))
+    and (%(held_schools)s is null or (gr.school_id, gr.subject::text) in (
+        select h.school_id, h.subject from unnest(%(held_schools)s, %(held_subjects)s::text[]) h (school_id, subject)))
+    and (gr.school_id = %(school_id)s or %(school_id)s is null)
+    and (gr.subject = %(subject)s::subject or %(subject)s is null)
+    and (gr.id < %(after_id)s or %(after_id)s is null)
 order by gr.id desc
 limit %(rows)s
 
@@ -350,8 +359,8 @@ join lateral (
     ) c
 ) k on k.ranks is not null
 where gr.school_id = %(school_id)s and gr.subject = %(subject)s::subject and gr.state = 'accepted'
---? by_student: and st.id = %(student_id)s::uuid
---? in_scope: and (st.school_id = any(%(scope_schools)s) or st.class_id = any(%(scope_classes)s))
+    and (st.id = %(student_id)s::uuid or %(student_id)s is null)
+    and (%(is_everything)s or st.school_id = any(%(scope_schools)s) or st.class_id = any(%(scope_classes)s))
 order by st.name_key, st.id
 limit %(rows)s
 

@@ -10,7 +10,7 @@ import msgspec
 
 from flatwater.clock import Clock, today
 from flatwater.paging import Page, PageRequest, page_of
-from flatwater.queries import Query, load_queries
+from flatwater.queries import load_queries
 from flatwater.transaction import Session
 from rightlevel.programme.errors import NotFound
 from rightlevel.programme.groups.dividing import Division
@@ -120,72 +120,73 @@ async def insert_grouping(session: Session, values: dict[str, Any], bands: Any, 
 
 
 async def groupings_of(session: Session, school_id: int, subject: str) -> list[Grouping]:
-    query = _queries["groupings"].plus("by_school")
-    return await session.fetch_all(query, {"school_id": school_id, "subject": subject}, into=Grouping)
+    values = {"school_id": school_id, "subject": subject, "grouping_id": None}
+    return await session.fetch_all(_queries["groupings"], values, into=Grouping)
 
 
 async def find_grouping(session: Session, grouping_id: int, *, for_update: bool = False) -> Grouping:
     """One division. *Errors*: NotFound."""
-    query = _queries["groupings"].plus("by_id", *(["for_update"] if for_update else []))
-    row = await session.fetch_one(query, {"grouping_id": grouping_id}, into=Grouping)
+    query = _queries["groupings"].plus(*(["for_update"] if for_update else []))
+    values = {"grouping_id": grouping_id, "school_id": None, "subject": None}
+    row = await session.fetch_one(query, values, into=Grouping)
     if row is None:
         raise NotFound
     return row
 
 
 async def groups_of(session: Session, grouping_ids: Sequence[int]) -> list[GroupRow]:
-    query = _queries["groups"].plus("by_groupings")
-    values = {"grouping_ids": list(grouping_ids), "rows": MANY_GROUPS}
-    return await session.fetch_all(query, values, into=GroupRow)
+    return await _groups(session, MANY_GROUPS, grouping_ids=list(grouping_ids))
 
 
 async def groups_led_by(session: Session, teacher_id: int) -> list[GroupRow]:
-    query = _queries["groups"].plus("by_teacher")
-    return await session.fetch_all(query, {"teacher_id": teacher_id, "rows": MAX_GROUPS}, into=GroupRow)
+    return await _groups(session, MAX_GROUPS, teacher_id=teacher_id, is_in_use=True)
 
 
 async def groups_in_use(session: Session, school_ids: Sequence[int]) -> list[GroupRow]:
-    query = _queries["groups"].plus("in_use")
-    return await session.fetch_all(
-        query, {"school_ids": list(school_ids), "rows": MANY_GROUPS}, into=GroupRow
-    )
+    return await _groups(session, MANY_GROUPS, school_ids=list(school_ids), is_in_use=True)
 
 
 async def find_group(session: Session, group_id: int) -> GroupRow:
     """One group. *Errors*: NotFound."""
-    query = _queries["groups"].plus("by_id")
-    row = await session.fetch_one(query, {"group_id": group_id, "rows": 1}, into=GroupRow)
-    if row is None:
+    found = await _groups(session, 1, group_id=group_id)
+    if not found:
         raise NotFound
-    return row
+    return found[0]
 
 
-def within(actor: Actor, subject: str, query: Query) -> tuple[Query, dict[str, Any]]:
-    """The query within the actor's reach, and the values for it."""
-    held = cast("Subject", subject)
-    values = {"scope_schools": actor.scope.whole_schools(held), "scope_classes": actor.scope.classes(held)}
-    return (query if actor.scope.is_everything else query.plus("in_scope")), values
+async def _groups(session: Session, rows: int, **asked: object) -> list[GroupRow]:
+    values = dict.fromkeys(("group_id", "grouping_ids", "teacher_id", "school_ids"))
+    values |= {"is_in_use": False, "rows": rows, **asked}
+    return await session.fetch_all(_queries["groups"], values, into=GroupRow)
+
+
+def within(actor: Actor, subject: str) -> dict[str, Any]:
+    """The values by which children are within the actor's reach."""
+    held, scope = cast("Subject", subject), actor.scope
+    return {
+        "is_everything": scope.is_everything,
+        "scope_schools": scope.whole_schools(held),
+        "scope_classes": scope.classes(held),
+    }
 
 
 async def members_of(session: Session, actor: Actor, group: GroupRow) -> list[Member]:
     """Those of a group's children whom the actor may see. *Cost*: one statement."""
-    query, values = within(actor, group.subject, _queries["members"])
-    values |= {
+    values = within(actor, group.subject) | {
         "group_id": group.id,
         "person_id": actor.person_id,
         "is_verifier": actor.role == "mentor",
         "rows": MAX_CHILDREN,
     }
-    return await session.fetch_all(query, values, into=Member)
+    return await session.fetch_all(_queries["members"], values, into=Member)
 
 
 async def page_of_ungrouped(
     session: Session, actor: Actor, grouping: Grouping, page: PageRequest
 ) -> Page[Ungrouped]:
     after = page.key(tuple[str])
-    query, values = within(actor, grouping.subject, _queries["ungrouped"])
-    parts = ["accepted" if grouping.state == "accepted" else "proposed", *(["after"] if after else [])]
-    values |= {
+    query = _queries["ungrouped_of_accepted" if grouping.state == "accepted" else "ungrouped_of_proposed"]
+    values = within(actor, grouping.subject) | {
         "school_id": grouping.school_id,
         "subject": grouping.subject,
         "grade_from": grouping.grade_from,
@@ -195,7 +196,7 @@ async def page_of_ungrouped(
         "after_id": after[0] if after else None,
         "rows": page.rows_to_ask,
     }
-    rows = await session.fetch_all(query.plus(*parts), values, into=Ungrouped)
+    rows = await session.fetch_all(query, values, into=Ungrouped)
     return page_of(rows, page, lambda row: (row.student_id,))
 
 
@@ -283,23 +284,21 @@ async def write_check(
 
 async def find_check(session: Session, write: CheckWrite, *, by: str) -> LevelCheck | None:
     """The re-test that is there under a write's id (by_id), or of its child, subject and day (by_day)."""
-    return await session.fetch_one(
-        _queries["check_of"].plus(by), msgspec.structs.asdict(write), into=LevelCheck
-    )
+    return await session.fetch_one(_queries[f"check_{by}"], msgspec.structs.asdict(write), into=LevelCheck)
 
 
 async def page_of_checks(
     session: Session, student_id: str, subjects: Sequence[str], page: PageRequest
 ) -> Page[LevelCheck]:
     after = page.key(tuple[str])
-    query = _queries["checks"].plus(*(["after"] if after else []))
     values = {
         "student_id": student_id,
         "subjects": list(subjects),
         "after_id": after[0] if after else None,
         "rows": page.rows_to_ask,
     }
-    return page_of(await session.fetch_all(query, values, into=LevelCheck), page, lambda row: (row.id,))
+    rows = await session.fetch_all(_queries["checks"], values, into=LevelCheck)
+    return page_of(rows, page, lambda row: (row.id,))
 
 
 def _held(scope: Scope) -> dict[str, Any]:
@@ -314,7 +313,6 @@ async def page_of_all_checks(
     session: Session, page: PageRequest, *, scope: Scope, school_id: int | None, subject: str | None
 ) -> Page[LevelCheck]:
     after = page.key(tuple[str])
-    wanted = {"by_school": school_id, "by_subject": subject, "after": after}
     values = {
         **_held(scope),
         "school_id": school_id,
@@ -323,7 +321,6 @@ async def page_of_all_checks(
         "rows": page.rows_to_ask,
     }
     query = _queries["checks_of_everybody" if scope.is_everything else "checks_in_scope"]
-    query = query.plus(*(part for part, given in wanted.items() if given is not None))
     return page_of(await session.fetch_all(query, values, into=LevelCheck), page, lambda row: (row.id,))
 
 
@@ -331,27 +328,21 @@ async def page_of_groupings(
     session: Session, page: PageRequest, *, scope: Scope, school_id: int | None, subject: str | None
 ) -> Page[Grouping]:
     after = page.key(tuple[int])
-    wanted = {
-        "in_scope": None if scope.is_everything else True,
-        "by_school": school_id,
-        "by_subject": subject,
-        "after": after,
-    }
+    held = {"held_schools": None, "held_subjects": None} if scope.is_everything else _held(scope)
     values = {
-        **_held(scope),
+        **held,
         "school_id": school_id,
         "subject": subject,
         "after_id": after[0] if after else None,
         "rows": page.rows_to_ask,
     }
-    query = _queries["groupings_listed"].plus(*(part for part, given in wanted.items() if given is not None))
-    return page_of(await session.fetch_all(query, values, into=Grouping), page, lambda row: (row.id,))
+    rows = await session.fetch_all(_queries["groupings_listed"], values, into=Grouping)
+    return page_of(rows, page, lambda row: (row.id,))
 
 
 async def rechecked(
     session: Session, actor: Actor, school_id: int, subject: str, *, student_id: str | None = None
 ) -> list[Rechecked]:
-    query, values = within(actor, subject, _queries["rechecked"])
-    query = query.plus("by_student") if student_id is not None else query
-    values |= {"school_id": school_id, "subject": subject, "student_id": student_id, "rows": MAX_CHILDREN}
-    return await session.fetch_all(query, values, into=Rechecked)
+    values = within(actor, subject) | {"school_id": school_id, "subject": subject}
+    values |= {"student_id": student_id, "rows": MAX_CHILDREN}
+    return await session.fetch_all(_queries["rechecked"], values, into=Rechecked)

@@ -17,8 +17,6 @@ MOST_LANGUAGES: Final = 12
 MOST_TEXTS: Final = 5_000
 """Texts of one language that are translated in the product; the program has some 2,300."""
 LONGEST_TEXT: Final = 2_000
-MOST_FORMS: Final = 6
-"""*Source*: CLDR's plural rules: Arabic has six forms, no language more."""
 Calendar = Literal["gregorian", "buddhist"]
 CALENDARS: Final[tuple[Calendar, ...]] = ("gregorian", "buddhist")
 _CODE: Final = re.compile(r"[a-z]{2,3}")

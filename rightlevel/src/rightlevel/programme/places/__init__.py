@@ -1,6 +1,6 @@
 """Places: the tree from country to village, on which schools hang.
 
-Public: `list_places`, `read_place`, `create_place`, `change_place`, `close_place`, `reopen_place`, `delete_place`,
+Public: `list_places`, `read_place`, `way_to_place`, `create_place`, `change_place`, `close_place`, `reopen_place`, `delete_place`,
 `restore_place`; `Place`, `PlaceRow`, `NewPlace`, `PlaceChange`.
 """
 
@@ -16,6 +16,7 @@ from rightlevel.programme.places.actions import (
     read_place,
     reopen_place,
     restore_place,
+    way_to_place,
 )
 from rightlevel.programme.places.model import (
     KINDS,
@@ -48,4 +49,5 @@ __all__ = [
     "read_place",
     "reopen_place",
     "restore_place",
+    "way_to_place",
 ]

@@ -11,7 +11,15 @@ from rightlevel.programme.audit import write_audit
 from rightlevel.programme.errors import AlreadyTaken, Conflict, Fault, InUse, Invalid, NotFound, Stale
 from rightlevel.programme.permissions import Actor, require
 from rightlevel.programme.places import store
-from rightlevel.programme.places.model import KINDS, NewPlace, Place, PlaceChange, PlaceRow, place_faults
+from rightlevel.programme.places.model import (
+    KINDS,
+    NewPlace,
+    Place,
+    PlaceChange,
+    PlaceName,
+    PlaceRow,
+    place_faults,
+)
 
 
 class PlaceClosed(Conflict):
@@ -56,6 +64,12 @@ async def read_place(session: Session, actor: Actor, place_id: int) -> Place:
     """One place, the way to it, and what it follows or is followed by. *Errors*: NotFound. *Cost*: three statements, four for a closed place."""
     require(actor, "read", "place")
     return await store.find_place(session, place_id)
+
+
+async def way_to_place(session: Session, actor: Actor, place_id: int) -> list[PlaceName]:
+    """The names of the places on the way to one, the country first and itself last. *Errors*: NotFound. *Cost*: one statement."""
+    require(actor, "read", "place")
+    return await store.way_to_place(session, place_id)
 
 
 async def create_place(session: Session, actor: Actor, new: NewPlace) -> Place:

@@ -38,8 +38,8 @@ class PlaceRow(msgspec.Struct, frozen=True):
     is_closed: bool
 
 
-class Place(msgspec.Struct, frozen=True):
-    """One place with the way to it, the country first and itself last; a closed one says why, and which places follow it."""
+class KeptPlace(msgspec.Struct, frozen=True):
+    """What is kept of one place."""
 
     id: int
     parent_id: int | None
@@ -51,6 +51,11 @@ class Place(msgspec.Struct, frozen=True):
     is_deleted: bool
     closed_at: datetime | None = None
     close_reason: str | None = None
+
+
+class Place(KeptPlace, frozen=True):
+    """One place with the way to it, the country first and itself last; a closed one says why, and which places follow it."""
+
     lineage: list[PlaceName] = []
     followed_by: list[PlaceName] = []
     follows: list[PlaceName] = []

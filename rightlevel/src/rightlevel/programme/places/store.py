@@ -11,22 +11,9 @@ from flatwater.paging import Page, PageRequest, page_of
 from flatwater.queries import like_text, load_queries
 from flatwater.transaction import Session
 from rightlevel.programme.errors import NotFound
-from rightlevel.programme.places.model import Place, PlaceName, PlaceRow
+from rightlevel.programme.places.model import KeptPlace, Place, PlaceName, PlaceRow
 
 _queries = load_queries(__package__ or "")
-
-
-class _PlaceRow(msgspec.Struct, frozen=True):
-    id: int
-    parent_id: int | None
-    kind: str
-    code: str
-    name_local: str
-    name_latin: str
-    version: int
-    is_deleted: bool
-    closed_at: datetime | None
-    close_reason: str | None
 
 
 async def page_of_places(
@@ -58,16 +45,24 @@ async def find_place(session: Session, place_id: int, *, for_update: bool = Fals
     """One place with its lineage. *Errors*: NotFound."""
     query = _queries["read_place"]
     row = await session.fetch_one(
-        query.plus("for_update") if for_update else query, {"place_id": place_id}, into=_PlaceRow
+        query.plus("for_update") if for_update else query, {"place_id": place_id}, into=KeptPlace
     )
     if row is None:
         raise NotFound
-    lineage = await session.fetch_all(_queries["lineage_of"], {"place_id": place_id}, into=PlaceName)
+    lineage = await way_to_place(session, place_id)
     followed_by: list[PlaceName] = []
     if row.closed_at is not None:
         followed_by = await session.fetch_all(_queries["followed_by"], {"place_id": place_id}, into=PlaceName)
     follows = await session.fetch_all(_queries["follows"], {"place_id": place_id}, into=PlaceName)
     return Place(**msgspec.structs.asdict(row), lineage=lineage, followed_by=followed_by, follows=follows)
+
+
+async def way_to_place(session: Session, place_id: int) -> list[PlaceName]:
+    """The places down to one. *Errors*: NotFound."""
+    way = await session.fetch_all(_queries["lineage_of"], {"place_id": place_id}, into=PlaceName)
+    if not way:
+        raise NotFound
+    return way
 
 
 async def insert_place(session: Session, **values: Any) -> int:

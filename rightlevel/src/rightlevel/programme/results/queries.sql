@@ -55,15 +55,8 @@ select w.number, cell.school_id, cell.class_id, cell.grade, cell.sex, st.school_
     rd.state = 'frozen' and not exists (
         select 1 from round_snapshot sn where sn.round_id = rd.id and sn.sealed_at is not null) as round_is_sealing,
     coalesce(own.starts_on, rd.starts_on) as starts_on, coalesce(own.ends_on, rd.ends_on) as ends_on,
-    -- a child that moved leaves its result counted where it was: that school's lock holds, and that of the school where it sits
-    case
-        when own.locked_at is not null then true
-        when r.school_id <> cell.school_id then exists (
-            select 1
-            from round_school e
-            where e.round_id = r.round_id and e.school_id = cell.school_id and e.locked_at is not null)
-        else false
-    end as school_is_locked,
+    -- a child that moved leaves its result counted where it was: that school's lock holds, as its days do
+    own.locked_at is not null as school_is_locked,
     rd.kind is not null and rd.kind <> 'baseline' and exists (
         select 1
         from result b
@@ -127,9 +120,8 @@ left join result_change change on change.write_id = w.write_id
 left join result changed on changed.id = change.result_id
 order by w.number
 
--- name: write_results
--- Saves judged writes, new ones and (where there are any) changes, with their history and an audit row for each who asks, in one statement; those
--- saved. What another was faster to save is left out and judged again. `asker` tells whose a write is: the number in the arrays of who asks.
+-- fragment: wanted_and_added
+-- What is to be saved, and those of it that are new.
 with wanted as materialized (
     select w.write_id, w.result_id, w.version, w.student_id, w.round_id, w.subject, w.outcome, w.rank, w.tested_on, w.tool, w.assent,
         w.is_selected, w.method, w.notes, w.school_id, w.class_id, w.grade, w.sex, w.before, w.after, w.reason, w.asker,
@@ -152,20 +144,8 @@ with wanted as materialized (
     on conflict do nothing
     returning id, version
 
---? changes: ), changed as (
---? changes:     update result r
---? changes:     set outcome = w.outcome, rank = w.rank, tested_on = w.tested_on, tool = w.tool, assent = w.assent, is_selected = w.is_selected,
---? changes:         method = w.method, notes = w.notes, version = r.version + 1, changed_at = %(now)s
---? changes:     from wanted w
---? changes:     where r.id = w.result_id and r.version = w.version and r.deleted_at is null
---? changes:     returning r.id, r.version, w.write_id, w.before, w.after, w.reason, w.person_id
---? changes: ), kept as (
---? changes:     insert into result_change (write_id, result_id, version, at, person_id, before, after, reason)
---? changes:     select write_id, id, version, %(now)s, person_id, before, after, reason
---? changes:     from changed
-), written as (
-    select id as write_id, id as result_id, version from added
-    --? changes: union all select write_id, id, version from changed
+-- fragment: audited
+-- The audit row of each who asks, and what was saved.
 ), audited as (
     insert into audit_entry (person_id, role, action, resource, resource_id, outcome, after, reason, address)
     select min(w.person_id), (%(roles)s::role[])[w.asker], 'enter', 'result', min(d.result_id::text), 'done',
@@ -179,6 +159,34 @@ with wanted as materialized (
 select write_id::text as write_id, result_id::text as result_id, version
 from written
 
+-- name: write_results
+-- Saves judged writes that are all new, with an audit row for each who asks, in one statement; those saved. What another was faster to save is left out
+-- and judged again. `asker` tells whose a write is: the number in the arrays of who asks.
+--> wanted_and_added
+), written as (
+    select id as write_id, id as result_id, version from added
+--> audited
+
+-- name: write_changed_results
+-- The same where some change what is there, which keeps its history.
+--> wanted_and_added
+), changed as (
+    update result r
+    set outcome = w.outcome, rank = w.rank, tested_on = w.tested_on, tool = w.tool, assent = w.assent, is_selected = w.is_selected,
+        method = w.method, notes = w.notes, version = r.version + 1, changed_at = %(now)s
+    from wanted w
+    where r.id = w.result_id and r.version = w.version and r.deleted_at is null
+    returning r.id, r.version, w.write_id, w.before, w.after, w.reason, w.person_id
+), kept as (
+    insert into result_change (write_id, result_id, version, at, person_id, before, after, reason)
+    select write_id, id, version, %(now)s, person_id, before, after, reason
+    from changed
+), written as (
+    select id as write_id, id as result_id, version from added
+    union all
+    select write_id, id, version from changed
+--> audited
+
 -- name: class_sheet
 -- The seats of a school, class or grade in a round by the children's names, each with its result: who sat there then, wherever they are now, so
 -- that a sheet and the figures say the same. Served by result_by_school, student_by_school, past_enrolment_by_school and result_is_unique.
@@ -191,11 +199,11 @@ join student st on st.id = seat.student_id and st.deleted_at is null
 left join result r on r.id = seat.result_id
 left join scale sc on sc.subject = r.subject and sc.is_default
 left join scale_level l on l.scale_id = sc.id and l.rank = r.rank
-where true
---? by_class: and seat.class_id = %(class_id)s
---? by_grade: and seat.grade = %(grade)s
---? in_scope: and (%(school_id)s = any(%(scope_schools)s) or seat.class_id = any(%(scope_classes)s) or st.school_id = any(%(scope_schools)s) or st.class_id = any(%(scope_classes)s))
---? after: and (st.name_key, st.id) > (select k.name_key, k.id from student k where k.id = %(after_id)s::uuid)
+where (seat.class_id = %(class_id)s or %(class_id)s is null)
+    and (seat.grade = %(grade)s or %(grade)s is null)
+    and (%(is_everything)s or %(school_id)s = any(%(scope_schools)s) or seat.class_id = any(%(scope_classes)s)
+        or st.school_id = any(%(scope_schools)s) or st.class_id = any(%(scope_classes)s))
+    and ((st.name_key, st.id) > (select k.name_key, k.id from student k where k.id = %(after_id)s::uuid) or %(after_id)s is null)
 order by st.name_key, st.id
 limit %(rows)s
 
@@ -213,6 +221,12 @@ where p.student_id = %(student_id)s::uuid and not p.is_aside and p.superseded_by
 order by p.until_on desc, p.id desc
 limit 50
 
+-- fragment: within_reach
+-- Results (r) of some subjects wherever they were made, and all that were made within a scope.
+    and (r.subject = any(%(subjects)s::subject[])
+        or (r.subject = 'language' and (r.school_id = any(%(language_schools)s) or r.class_id = any(%(language_classes)s)))
+        or (r.subject = 'math' and (r.school_id = any(%(math_schools)s) or r.class_id = any(%(math_classes)s))))
+
 -- name: has_results_within
 -- Whether a child that may be elsewhere now has live results that were made within somebody's schools, classes and subjects. Served by
 -- result_is_unique.
@@ -222,10 +236,8 @@ from (
     from result r
     join student st on st.id = r.student_id and st.deleted_at is null
     where r.deleted_at is null and r.student_id = %(student_id)s::uuid
-    --? by_reach: and (r.subject = any(%(subjects)s::subject[])
-    --? by_reach:     or (r.subject = 'language' and (r.school_id = any(%(language_schools)s) or r.class_id = any(%(language_classes)s)))
-    --? by_reach:     or (r.subject = 'math' and (r.school_id = any(%(math_schools)s) or r.class_id = any(%(math_classes)s))))
-    --? by_id: and r.id = %(result_id)s::uuid
+    --> within_reach
+        and (r.id = %(result_id)s::uuid or %(result_id)s is null)
     limit 1) few
 
 -- name: name_of_child
@@ -252,15 +264,19 @@ left join scale_level l on l.scale_id = sc.id and l.rank = r.rank
 --> shown_result
 from result r
 --> with_its_words
-where r.deleted_at is null
---? by_student: and r.student_id = %(student_id)s::uuid
---? by_reach: and (r.subject = any(%(subjects)s::subject[])
---? by_reach:     or (r.subject = 'language' and (r.school_id = any(%(language_schools)s) or r.class_id = any(%(language_classes)s)))
---? by_reach:     or (r.subject = 'math' and (r.school_id = any(%(math_schools)s) or r.class_id = any(%(math_classes)s))))
---? by_id: and r.id = %(result_id)s::uuid
---? after: and (rd.starts_on, r.id) > (select k.starts_on, %(after_id)s::uuid from round k where k.id = (select round_id from result where id = %(after_id)s::uuid))
+where r.deleted_at is null and r.student_id = %(student_id)s::uuid
+--> within_reach
+    and (%(after_id)s::uuid is null or (rd.starts_on, r.id)
+        > (select k.starts_on, %(after_id)s from round k where k.id = (select round_id from result where id = %(after_id)s)))
 order by rd.starts_on, r.id
 limit %(rows)s
+
+-- name: read_result
+-- One live result. Served by the primary key.
+--> shown_result
+from result r
+--> with_its_words
+where r.deleted_at is null and r.id = %(result_id)s::uuid
 
 -- name: results_of_children
 -- The live results of some children in some rounds that somebody reaches: for they have the child now, or work where the result was made.
@@ -431,11 +447,10 @@ from result r
 join result_change c on c.result_id = r.id
 join person p on p.id = c.person_id
 where r.student_id = %(student_id)s::uuid
---? by_reach: and (r.subject = any(%(subjects)s::subject[])
---? by_reach:     or (r.subject = 'language' and (r.school_id = any(%(language_schools)s) or r.class_id = any(%(language_classes)s)))
---? by_reach:     or (r.subject = 'math' and (r.school_id = any(%(math_schools)s) or r.class_id = any(%(math_classes)s))))
---? but_blind: and not exists (select 1 from verification v where v.result_id = r.id and v.state = 'pending' and r.assessor_id <> %(person_id)s)
---? after: and (c.at, c.write_id) < (select k.at, k.write_id from result_change k where k.write_id = %(after_id)s::uuid)
+--> within_reach
+    and (%(person_id)s::bigint is null or not exists (
+        select 1 from verification v where v.result_id = r.id and v.state = 'pending' and r.assessor_id <> %(person_id)s))
+    and (%(after_id)s::uuid is null or (c.at, c.write_id) < (select k.at, k.write_id from result_change k where k.write_id = %(after_id)s))
 order by c.at desc, c.write_id desc
 limit %(rows)s
 
@@ -527,14 +542,16 @@ join round_snapshot s on s.round_id = r.round_id
 where r.id = any(%(result_ids)s::uuid[])
 
 -- name: results_to_lock
--- Results with what their locking is judged by, locked in the order of their ids. Served by the primary key.
+-- Results with what their locking is judged by, locked in the order of their ids. Served by the primary key and result_by_school.
+--! plan each time
 select r.id::text as id, r.student_id::text as student_id, r.school_id, r.subject::text as subject, r.locked_at is not null as is_locked
 from result r
 where r.deleted_at is null
---? by_ids: and r.id = any(%(result_ids)s::uuid[])
---? by_school: and r.school_id = %(school_id)s and r.round_id = %(round_id)s
---? by_subject: and r.subject = %(subject)s::subject
---? by_class: and r.class_id = %(class_id)s
+    and (r.id = any(%(result_ids)s::uuid[]) or %(result_ids)s is null)
+    and (r.school_id = %(school_id)s or %(school_id)s is null)
+    and (r.round_id = %(round_id)s or %(round_id)s is null)
+    and (r.subject = %(subject)s::subject or %(subject)s is null)
+    and (r.class_id = %(class_id)s or %(class_id)s is null)
 order by r.id
 limit %(rows)s
 for update
@@ -557,9 +574,9 @@ with schools as materialized (
     select s.id
     from school s
     where not s.is_practice
-    --? by_school: and s.id = %(school_id)s
-    --? in_scope: and s.id = any(%(held_schools)s)
-    --? after: and s.id >= %(after_school)s
+        and (s.id = %(school_id)s or %(school_id)s is null)
+        and (s.id = any(%(held_schools)s::bigint[]) or %(held_schools)s is null)
+        and (s.id >= %(after_school)s or %(after_school)s is null)
     order by s.id
     limit %(schools)s
 ), looked as materialized (
@@ -569,7 +586,7 @@ with schools as materialized (
         select e.id, e.school_id, e.student_id, e.subject, e.rank, e.tested_on
         from result e
         where e.school_id = s.id and e.round_id = %(round_id)s and e.deleted_at is null and e.outcome = 'assessed'
-        --? after: and (e.school_id, e.id) > (%(after_school)s, %(after_id)s::uuid)
+            and ((e.school_id, e.id) > (%(after_school)s, %(after_id)s::uuid) or %(after_id)s is null)
         order by e.id
     ) x
     order by s.id, x.id
@@ -578,6 +595,7 @@ with schools as materialized (
 -- name: results_without_baseline
 -- Assessed results of a later round whose child has no baseline in that year, among so many results of so many schools, school by school. Served by the
 -- schools' primary key, result_by_school and result_is_unique.
+--! plan each time
 --> looked_through
 )
 select r.id::text as id, st.id::text as student_id, st.code, st.name, r.school_id, s.name_local as school_name, r.subject::text as subject,
@@ -593,12 +611,14 @@ where not exists (
     from result b
     join round br on br.id = b.round_id and br.kind = 'baseline' and br.school_year_id = rd.school_year_id
     where b.student_id = r.student_id and b.subject = r.subject and b.deleted_at is null and b.outcome = 'assessed')
---? in_scope: and (r.school_id, r.subject) in (select h.school_id, h.subject from unnest(%(held_schools)s::bigint[], %(held_subjects)s::subject[]) as h (school_id, subject))
+    and (%(held_schools)s is null or (r.school_id, r.subject) in (
+        select h.school_id, h.subject from unnest(%(held_schools)s::bigint[], %(held_subjects)s::subject[]) as h (school_id, subject)))
 order by r.school_id, r.id
 limit %(rows)s
 
 -- name: looked_for_baselines
 -- How far results_without_baseline looked: how many schools and results, and the last of each. Served by the same indexes.
+--! plan each time
 --> looked_through
 )
 select (select count(*) from schools) as schools, (select max(id) from schools) as last_school, count(*) as results,

@@ -31,7 +31,6 @@ from rightlevel.programme.results.model import (
 
 _queries = load_queries(__package__ or "")
 _facts = _queries["facts"]
-_write = _queries["write_results"]
 _sheet = _queries["class_sheet"]
 _encoder = msgspec.json.Encoder()
 
@@ -152,7 +151,8 @@ async def write_results(
         "overridden": overridden,
         "reason": next((write.reason for write, _ in judged if write.reason), None),
     }
-    rows = await session.fetch_all(_write.plus("changes") if has_changes else _write, values, into=Written)
+    name = "write_changed_results" if has_changes else "write_results"
+    rows = await session.fetch_all(_queries[name], values, into=Written)
     return {row.write_id: row for row in rows}
 
 
@@ -264,26 +264,19 @@ async def page_of_sheet(
     scope: Scope,
 ) -> Page[SheetRow]:
     after = page.key(tuple[str])
-    wanted = {
-        "by_class": class_id is not None,
-        "by_grade": grade is not None,
-        "in_scope": not scope.is_everything,
-        "after": after is not None,
-    }
     values = {
         "school_id": school_id,
         "round_id": round_id,
         "subject": subject,
         "class_id": class_id,
         "grade": grade,
+        "is_everything": scope.is_everything,
         "scope_schools": scope.whole_schools(subject),
         "scope_classes": scope.classes(subject),
         "after_id": after[0] if after else None,
         "rows": page.rows_to_ask,
     }
-    rows = await session.fetch_all(
-        _sheet.plus(*(part for part, is_wanted in wanted.items() if is_wanted)), values, into=SheetRow
-    )
+    rows = await session.fetch_all(_sheet, values, into=SheetRow)
     return page_of(rows, page, lambda row: (row.student_id,))
 
 
@@ -314,13 +307,13 @@ async def page_of_results(
     session: Session, student_id: str, subjects: list[Subject], page: PageRequest, *, scope: Scope
 ) -> Page[StudentResult]:
     after = page.key(tuple[str])
-    query = _queries["student_results"].plus("by_student", "by_reach", *(["after"] if after else []))
     values = {
         "student_id": student_id,
         "after_id": after[0] if after else None,
         "rows": page.rows_to_ask,
     }
-    rows = await session.fetch_all(query, values | _reach(scope, subjects), into=StudentResult)
+    values |= _reach(scope, subjects)
+    rows = await session.fetch_all(_queries["student_results"], values, into=StudentResult)
     return page_of(rows, page, lambda row: (row.id,))
 
 
@@ -332,9 +325,8 @@ async def sat_within(session: Session, student_id: str, scope: Scope) -> list[Sa
 async def has_results_within(
     session: Session, student_id: str, scope: Scope, *, result_id: str | None = None
 ) -> bool:
-    query = _queries["has_results_within"].plus("by_reach", *(["by_id"] if result_id else []))
     values = {"student_id": student_id, "result_id": result_id, **_reach(scope, [])}
-    return bool(await session.fetch_value(query, values))
+    return bool(await session.fetch_value(_queries["has_results_within"], values))
 
 
 async def name_of_child(session: Session, student_id: str) -> str:
@@ -394,8 +386,7 @@ async def page_of_all_results(
 
 async def find_result(session: Session, result_id: str) -> StudentResult:
     """One live result. *Errors*: NotFound."""
-    query = _queries["student_results"].plus("by_id")
-    row = await session.fetch_one(query, {"result_id": result_id, "rows": 1}, into=StudentResult)
+    row = await session.fetch_one(_queries["read_result"], {"result_id": result_id}, into=StudentResult)
     if row is None:
         raise NotFound
     return row
@@ -411,8 +402,6 @@ async def page_of_changes(
     but_blind_to: int | None,
 ) -> Page[ResultChange]:
     after = page.key(tuple[str])
-    query = _queries["student_changes"].plus("by_reach")
-    query = query.plus("but_blind") if but_blind_to is not None else query
     values = {
         "student_id": student_id,
         "person_id": but_blind_to,
@@ -420,7 +409,7 @@ async def page_of_changes(
         "rows": page.rows_to_ask,
         **_reach(scope, subjects),
     }
-    rows = await session.fetch_all(query.plus("after") if after else query, values, into=ResultChange)
+    rows = await session.fetch_all(_queries["student_changes"], values, into=ResultChange)
     return page_of(rows, page, lambda row: (row.write_id,))
 
 
@@ -553,7 +542,6 @@ async def results_to_lock(
     class_id: int | None = None,
 ) -> list[LockableResult]:
     """Results by their ids, or those of a (school, round), held."""
-    wanted = {"by_ids": result_ids, "by_school": school, "by_subject": subject, "by_class": class_id}
     school_id, round_id = school or (None, None)
     values = {
         "result_ids": result_ids,
@@ -563,8 +551,7 @@ async def results_to_lock(
         "class_id": class_id,
         "rows": rows,
     }
-    query = _queries["results_to_lock"].plus(*(part for part, given in wanted.items() if given is not None))
-    return await session.fetch_all(query, values, into=LockableResult)
+    return await session.fetch_all(_queries["results_to_lock"], values, into=LockableResult)
 
 
 async def lock_result_rows(
@@ -598,15 +585,10 @@ async def page_without_baseline(
     session: Session, page: PageRequest, *, round_id: int, school_id: int | None, scope: Scope
 ) -> Page[WithoutBaseline]:
     after = page.key(tuple[int, str])
-    wanted = {
-        "by_school": school_id is not None,
-        "in_scope": not scope.is_everything,
-        "after": after is not None,
-    }
     values = {
         "round_id": round_id,
         "school_id": school_id,
-        "held_schools": [each.school_id for each in scope.held],
+        "held_schools": None if scope.is_everything else [each.school_id for each in scope.held],
         "held_subjects": [each.subject for each in scope.held],
         "after_school": after[0] if after else None,
         "after_id": after[1] if after else None,
@@ -614,12 +596,10 @@ async def page_without_baseline(
         "schools": SCHOOLS_LOOKED_AT,
         "looked": LOOKED_THROUGH,
     }
-    parts = [part for part, is_wanted in wanted.items() if is_wanted]
-    query = _queries["results_without_baseline"].plus(*parts)
-    rows = await session.fetch_all(query, values, into=WithoutBaseline)
+    rows = await session.fetch_all(_queries["results_without_baseline"], values, into=WithoutBaseline)
     if len(rows) == page.rows_to_ask:
         return page_of(rows, page, lambda row: (row.school_id, row.id))
-    looked = await session.fetch_one(_queries["looked_for_baselines"].plus(*parts), values, into=_LookedTo)
+    looked = await session.fetch_one(_queries["looked_for_baselines"], values, into=_LookedTo)
     return Page(rows, None if looked is None else _further(looked))
 
 

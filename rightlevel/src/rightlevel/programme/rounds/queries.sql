@@ -115,12 +115,13 @@ where id = %(round_id)s and deleted_at is not null
 
 -- name: list_round_schools
 -- The schools for which something is different in a round. Served by the primary key.
+--! plan each time
 select e.round_id, e.school_id, s.name_local as school_name, e.starts_on, e.ends_on, e.locked_at, e.lock_reason
 from round_school e
 join school s on s.id = e.school_id
 where e.round_id = %(round_id)s
---? by_school: and e.school_id = %(school_id)s
---? after: and e.school_id > %(after_id)s
+    and (e.school_id = %(school_id)s or %(school_id)s is null)
+    and (e.school_id > %(after_id)s or %(after_id)s is null)
 order by e.school_id
 limit %(rows)s
 
@@ -275,11 +276,12 @@ where s.round_id = %(round_id)s and s.sealed_at is not null
 
 -- name: list_amendments
 -- What was changed in a frozen round, the newest first. Served by amendment_by_round.
+--! plan each time
 select a.id, a.result_id::text as result_id, a.school_id, a.at, p.display_name as person_name, a.reason, a.before_line
 from amendment a
 left join person p on p.id = a.person_id
 where a.round_id = %(round_id)s
---? by_school: and a.school_id = %(school_id)s
---? after: and a.id < %(after_id)s
+    and (a.school_id = %(school_id)s or %(school_id)s is null)
+    and (a.id < %(after_id)s or %(after_id)s is null)
 order by a.id desc
 limit %(rows)s

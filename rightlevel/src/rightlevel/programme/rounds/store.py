@@ -178,14 +178,13 @@ async def page_of_round_schools(
     session: Session, round_id: int, page: PageRequest, *, school_id: int | None = None
 ) -> Page[RoundSchool]:
     after = page.key(tuple[int])
-    parts = [*(["by_school"] if school_id is not None else []), *(["after"] if after else [])]
     values = {
         "round_id": round_id,
         "school_id": school_id,
         "after_id": after[0] if after else None,
         "rows": page.rows_to_ask,
     }
-    rows = await session.fetch_all(_queries["list_round_schools"].plus(*parts), values, into=RoundSchool)
+    rows = await session.fetch_all(_queries["list_round_schools"], values, into=RoundSchool)
     return page_of(rows, page, lambda row: (row.school_id,))
 
 
@@ -288,12 +287,11 @@ async def page_of_amendments(
     session: Session, round_id: int, page: PageRequest, *, school_id: int | None
 ) -> Page[Amendment]:
     after = page.key(tuple[int])
-    parts = [*(["by_school"] if school_id is not None else []), *(["after"] if after else [])]
     values = {
         "round_id": round_id,
         "school_id": school_id,
         "after_id": after[0] if after else None,
         "rows": page.rows_to_ask,
     }
-    rows = await session.fetch_all(_queries["list_amendments"].plus(*parts), values, into=Amendment)
+    rows = await session.fetch_all(_queries["list_amendments"], values, into=Amendment)
     return page_of(rows, page, lambda row: (row.id,))

@@ -135,10 +135,8 @@ where id = %(school_id)s and deleted_at is not null
 -- School years, newest first. Bounded by their number; served by the primary key.
 select id, name, starts_on, ends_on, is_current, version
 from school_year
-where true
---? live: and deleted_at is null
---? deleted: and deleted_at is not null
---? after: and (starts_on, id) < (select k.starts_on, k.id from school_year k where k.id = %(after_id)s)
+where (deleted_at is not null) = %(is_deleted)s
+    and ((starts_on, id) < (select k.starts_on, k.id from school_year k where k.id = %(after_id)s) or %(after_id)s is null)
 order by starts_on desc, id desc
 limit %(rows)s
 
@@ -146,8 +144,7 @@ limit %(rows)s
 -- One live school year. Served by the primary key.
 select id, name, starts_on, ends_on, is_current, version
 from school_year
-where id = %(year_id)s
---? live: and deleted_at is null
+where id = %(year_id)s and (deleted_at is null or not %(is_live)s)
 --? for_update: for update
 
 -- name: current_year
@@ -217,15 +214,17 @@ where id = %(year_id)s and deleted_at is not null
 
 -- name: list_classes
 -- The classes of a school by grade and section, with their children. Served by class_is_unique and student_by_class.
+--! plan each time
 select c.id, c.school_id, c.school_year_id, c.grade, c.section, c.version,
     (select count(*)::integer from student st where st.class_id = c.id and st.deleted_at is null and st.status = 'active') as children
 from class c
 where c.school_id = %(school_id)s
---? by_year: and c.school_year_id = %(school_year_id)s
---? live: and c.deleted_at is null
---? deleted: and c.deleted_at is not null
---? in_scope: and (c.school_id = any(%(scope_schools)s) or c.id = any(%(scope_classes)s))
---? after: and (c.school_year_id, c.grade, c.section, c.id) > (select k.school_year_id, k.grade, k.section, k.id from class k where k.id = %(after_id)s)
+    and (c.school_year_id = %(school_year_id)s or %(school_year_id)s is null)
+    and (c.deleted_at is null or %(is_deleted)s)
+    and (c.deleted_at is not null or not %(is_deleted)s)
+    and (%(is_everything)s or c.school_id = any(%(scope_schools)s) or c.id = any(%(scope_classes)s))
+    and (%(after_id)s::bigint is null or (c.school_year_id, c.grade, c.section, c.id)
+        > (select k.school_year_id, k.grade, k.section, k.id from class k where k.id = %(after_id)s))
 order by c.school_year_id, c.grade, c.section, c.id
 limit %(rows)s
 
@@ -234,8 +233,7 @@ limit %(rows)s
 select c.id, c.school_id, c.school_year_id, c.grade, c.section, c.version,
     (select count(*)::integer from student st where st.class_id = c.id and st.deleted_at is null and st.status = 'active') as children
 from class c
-where c.id = %(class_id)s
---? live: and c.deleted_at is null
+where c.id = %(class_id)s and (c.deleted_at is null or not %(is_live)s)
 --? for_update: for update
 
 -- name: live_year

@@ -27,10 +27,6 @@ from rightlevel.programme.schools.model import (
 _queries = load_queries(__package__ or "")
 
 
-def _parts(wanted: dict[str, bool]) -> tuple[str, ...]:
-    return tuple(part for part, is_wanted in wanted.items() if is_wanted)
-
-
 async def page_of_schools(
     session: Session, page: PageRequest, asked: SchoolSearch, scope: Scope
 ) -> Page[SchoolRow]:
@@ -135,9 +131,8 @@ async def restore_row(session: Session, noun: str, row_id: int) -> int:
 
 async def page_of_years(session: Session, page: PageRequest, *, deleted: bool) -> Page[SchoolYear]:
     after = page.key(tuple[int])
-    parts = _parts({"live": not deleted, "deleted": deleted, "after": after is not None})
-    values = {"after_id": after[0] if after else None, "rows": page.rows_to_ask}
-    rows = await session.fetch_all(_queries["list_years"].plus(*parts), values, into=SchoolYear)
+    values = {"is_deleted": deleted, "after_id": after[0] if after else None, "rows": page.rows_to_ask}
+    rows = await session.fetch_all(_queries["list_years"], values, into=SchoolYear)
     return page_of(rows, page, lambda row: (row.id,))
 
 
@@ -145,8 +140,8 @@ async def find_year(
     session: Session, year_id: int, *, live: bool = True, for_update: bool = False
 ) -> SchoolYear:
     """One school year. *Errors*: NotFound."""
-    query = _queries["read_year"].plus(*_parts({"live": live, "for_update": for_update}))
-    row = await session.fetch_one(query, {"year_id": year_id}, into=SchoolYear)
+    query = _queries["read_year"].plus(*(["for_update"] if for_update else []))
+    row = await session.fetch_one(query, {"year_id": year_id, "is_live": live}, into=SchoolYear)
     if row is None:
         raise NotFound
     return row
@@ -193,24 +188,17 @@ async def page_of_classes(
     session: Session, page: PageRequest, school_id: int, *, year_id: int | None, deleted: bool, scope: Scope
 ) -> Page[ClassRow]:
     after = page.key(tuple[int])
-    parts = _parts(
-        {
-            "by_year": year_id is not None,
-            "live": not deleted,
-            "deleted": deleted,
-            "in_scope": not scope.is_everything,
-            "after": after is not None,
-        }
-    )
     values = {
         "school_id": school_id,
         "school_year_id": year_id,
+        "is_deleted": deleted,
+        "is_everything": scope.is_everything,
         "scope_schools": scope.whole_schools(),
         "scope_classes": scope.classes(),
         "after_id": after[0] if after else None,
         "rows": page.rows_to_ask,
     }
-    rows = await session.fetch_all(_queries["list_classes"].plus(*parts), values, into=ClassRow)
+    rows = await session.fetch_all(_queries["list_classes"], values, into=ClassRow)
     return page_of(rows, page, lambda row: (row.id,))
 
 
@@ -218,8 +206,8 @@ async def find_class(
     session: Session, class_id: int, *, live: bool = True, for_update: bool = False
 ) -> ClassRow:
     """One class. *Errors*: NotFound."""
-    query = _queries["read_class"].plus(*_parts({"live": live, "for_update": for_update}))
-    row = await session.fetch_one(query, {"class_id": class_id}, into=ClassRow)
+    query = _queries["read_class"].plus(*(["for_update"] if for_update else []))
+    row = await session.fetch_one(query, {"class_id": class_id, "is_live": live}, into=ClassRow)
     if row is None:
         raise NotFound
     return row

@@ -13,27 +13,27 @@ with coded as materialized (
     where n.deleted_at is null and n.name_key >= %(first)s and n.name_key <= %(last)s
     order by n.name_key, n.id
     limit %(rows)s
---? by_grams: ), sampled as materialized (
---? by_grams:     select s.id
---? by_grams:     from (select w.id, w.name_key || ' ' || lower(w.code) as words from student w where w.deleted_at is null order by w.id limit %(sampled)s) s
---? by_grams:     where s.words like all (%(folded)s::text[]) or s.words like all (%(plain)s::text[])
---? by_grams:     limit %(rows)s
---? by_grams: ), held as materialized (
---? by_grams:     select g.id
---? by_grams:     from (select count(*) as enough from sampled) f
---? by_grams:     -- the bound hangs on the count, so that nothing is asked of the index where enough was found
---? by_grams:     cross join lateral students_by_grams(%(grams)s::tsquery, %(folded)s::text[], %(plain)s::text[],
---? by_grams:         case when f.enough < %(rows)s then %(rows)s::integer else 0 end) g (id)
+), sampled as materialized (
+    select s.id
+    from (select w.id, w.name_key || ' ' || lower(w.code) as words from student w where w.deleted_at is null order by w.id limit %(sampled)s) s
+    where s.words like all (%(folded)s::text[]) or s.words like all (%(plain)s::text[])
+    limit %(rows)s
+), held as materialized (
+    select g.id
+    from (select count(*) as enough from sampled) f
+    -- the bound hangs on the count, so that nothing is asked of the index where enough was found
+    cross join lateral students_by_grams(%(grams)s::tsquery, %(folded)s::text[], %(plain)s::text[],
+        case when f.enough < %(rows)s and %(grams)s is not null then %(rows)s::integer else 0 end) g (id)
 ), found as materialized (
     select every.id, min(every.place) as place
     from (
         select id, 1 as place from coded
         union all
         select id, 2 as place from named
-        --? by_grams: union all
-        --? by_grams: select id, 3 as place from sampled
-        --? by_grams: union all
-        --? by_grams: select id, 3 as place from held
+        union all
+        select id, 3 as place from sampled
+        union all
+        select id, 3 as place from held
     ) every
     group by every.id
 )
@@ -73,21 +73,21 @@ with coded as materialized (
     where n.deleted_at is null and lower(n.name_local) >= %(first)s and lower(n.name_local) <= %(last)s
     order by lower(n.name_local), n.id
     limit %(rows)s
---? by_grams: ), held as materialized (
---? by_grams:     select h.id
---? by_grams:     from school h
---? by_grams:     where h.deleted_at is null and search_grams(search_text(h.name_local || ' ' || h.name_latin || ' ' || h.code)) @@ %(grams)s::tsquery
---? by_grams:         and (search_text(h.name_local || ' ' || h.name_latin || ' ' || h.code) like all (%(folded)s::text[])
---? by_grams:             or search_text(h.name_local || ' ' || h.name_latin || ' ' || h.code) like all (%(plain)s::text[]))
---? by_grams:     limit %(rows)s
+), held as materialized (
+    select h.id
+    from school h
+    where h.deleted_at is null and search_grams(search_text(h.name_local || ' ' || h.name_latin || ' ' || h.code)) @@ %(grams)s::tsquery
+        and (search_text(h.name_local || ' ' || h.name_latin || ' ' || h.code) like all (%(folded)s::text[])
+            or search_text(h.name_local || ' ' || h.name_latin || ' ' || h.code) like all (%(plain)s::text[]))
+    limit %(rows)s
 ), found as materialized (
     select every.id, min(every.place) as place
     from (
         select id, 1 as place from coded
         union all
         select id, 2 as place from named
-        --? by_grams: union all
-        --? by_grams: select id, 3 as place from held
+        union all
+        select id, 3 as place from held
     ) every
     group by every.id
 )
@@ -122,21 +122,21 @@ with coded as materialized (
     where n.deleted_at is null and lower(n.display_name) >= %(first)s and lower(n.display_name) <= %(last)s
     order by lower(n.display_name), n.id
     limit %(rows)s
---? by_grams: ), held as materialized (
---? by_grams:     select h.id
---? by_grams:     from person h
---? by_grams:     where h.deleted_at is null and search_grams(search_text(h.display_name || ' ' || h.username)) @@ %(grams)s::tsquery
---? by_grams:         and (search_text(h.display_name || ' ' || h.username) like all (%(folded)s::text[])
---? by_grams:             or search_text(h.display_name || ' ' || h.username) like all (%(plain)s::text[]))
---? by_grams:     limit %(rows)s
+), held as materialized (
+    select h.id
+    from person h
+    where h.deleted_at is null and search_grams(search_text(h.display_name || ' ' || h.username)) @@ %(grams)s::tsquery
+        and (search_text(h.display_name || ' ' || h.username) like all (%(folded)s::text[])
+            or search_text(h.display_name || ' ' || h.username) like all (%(plain)s::text[]))
+    limit %(rows)s
 ), found as materialized (
     select every.id, min(every.place) as place
     from (
         select id, 1 as place from coded
         union all
         select id, 2 as place from named
-        --? by_grams: union all
-        --? by_grams: select id, 3 as place from held
+        union all
+        select id, 3 as place from held
     ) every
     group by every.id
 )

@@ -23,7 +23,7 @@ def _values(words: Words, rows: int) -> dict[str, Any]:
         "begins": f"{like_text(words.first)}%",
         "folded": words.folded,
         "plain": words.plain,
-        "grams": words.grams,
+        "grams": words.grams or None,
         "rows": rows,
     }
 
@@ -33,9 +33,8 @@ async def find_students(session: Session, words: Words, scope: Scope, rows: int)
     if not scope.is_everything:
         values |= {"scope_schools": scope.whole_schools(), "scope_classes": scope.classes()}
         return await session.fetch_all(_queries["find_own_students"], values, into=FoundStudent)
-    query = _queries["find_students"]
-    query = query.plus("by_grams") if words.grams else query
-    return await session.fetch_all(query, {**values, "sampled": SAMPLED}, into=FoundStudent)
+    values["sampled"] = SAMPLED if words.grams else 0
+    return await session.fetch_all(_queries["find_students"], values, into=FoundStudent)
 
 
 async def find_schools(session: Session, words: Words, scope: Scope, rows: int) -> list[FoundSchool]:
@@ -43,15 +42,11 @@ async def find_schools(session: Session, words: Words, scope: Scope, rows: int) 
     if not scope.is_everything:
         values["scope_schools"] = scope.schools()
         return await session.fetch_all(_queries["find_own_schools"], values, into=FoundSchool)
-    query = _queries["find_schools"]
-    return await session.fetch_all(query.plus("by_grams") if words.grams else query, values, into=FoundSchool)
+    return await session.fetch_all(_queries["find_schools"], values, into=FoundSchool)
 
 
 async def find_people(session: Session, words: Words, rows: int) -> list[FoundPerson]:
-    query = _queries["find_people"]
-    return await session.fetch_all(
-        query.plus("by_grams") if words.grams else query, _values(words, rows), into=FoundPerson
-    )
+    return await session.fetch_all(_queries["find_people"], _values(words, rows), into=FoundPerson)
 
 
 async def find_names(session: Session, ids: Mapping[str, Sequence[str]]) -> list[Named]:

@@ -1,11 +1,11 @@
--- name: list_students
--- All children by name, or those of some schools or a class; of a class those who are in it, and those who were when their school went on to the next
--- year. Within somebody's schools it is sorted after it was found there: in the order of all names those few would be looked for among all. Served by student_by_name, student_by_school, student_by_class and past_enrolment_by_class. A choice of all children is find_students'.
-select id::text as id, code, name, sex, grade, school_id, class_id, status::text as status, version
-from student
-where true
+-- fragment: kept_or_deleted
+-- Those who are there, or those who were removed and not merged into another: each has indexes of its own.
 --? live: and deleted_at is null
 --? deleted: and deleted_at is not null and merged_into is null
+
+-- fragment: chosen
+-- What a list of children can be asked for.
+--> kept_or_deleted
 --? by_school: and school_id = %(school_id)s
 --? by_class: and id in (
 --? by_class:     select n.id from student n where n.class_id = %(class_id)s
@@ -17,6 +17,14 @@ where true
 --? left: and status = 'left'
 --? by_search: and (name_key like %(search)s or lower(code) = lower(%(code)s))
 --? in_scope: and (school_id = any(%(scope_schools)s) or class_id = any(%(scope_classes)s))
+
+-- name: list_students
+-- All children by name, or those of some schools or a class; of a class those who are in it, and those who were when their school went on to the next
+-- year. Within somebody's schools it is sorted after it was found there: in the order of all names those few would be looked for among all. Served by student_by_name, student_by_school, student_by_class and past_enrolment_by_class. A choice of all children is find_students'.
+select id::text as id, code, name, sex, grade, school_id, class_id, status::text as status, version
+from student
+where true
+--> chosen
 --? after: and (name_key, id) > (select k.name_key, k.id from student k where k.id = %(after_id)s::uuid)
 --? of_all: order by student.name_key, student.id
 --? in_scope: order by student.name_key || '', student.id
@@ -29,19 +37,7 @@ from (
     select 1
     from student
     where true
-    --? live: and deleted_at is null
-    --? deleted: and deleted_at is not null and merged_into is null
-    --? by_school: and school_id = %(school_id)s
-    --? by_class: and id in (
-    --? by_class:     select n.id from student n where n.class_id = %(class_id)s
-    --? by_class:     union all
-    --? by_class:     select p.student_id from past_enrolment p where p.class_id = %(class_id)s and p.closes_year and p.superseded_by is null and not p.is_aside)
-    --? by_grade: and grade = %(grade)s
-    --? by_sex: and sex = %(sex)s
-    --? active: and status = 'active'
-    --? left: and status = 'left'
-    --? by_search: and (name_key like %(search)s or lower(code) = lower(%(code)s))
-    --? in_scope: and (school_id = any(%(scope_schools)s) or class_id = any(%(scope_classes)s))
+    --> chosen
     limit %(bound)s
 ) counted
 
@@ -58,8 +54,7 @@ with kinds as materialized (
         select by_code.id, by_code.name_key, by_code.grade, by_code.sex, by_code.status
         from student by_code
         where lower(by_code.code) = lower(%(code)s)
-        --? live: and by_code.deleted_at is null
-        --? deleted: and by_code.deleted_at is not null and by_code.merged_into is null
+        --> kept_or_deleted
         offset 0) c
 
 -- name: find_students
@@ -76,8 +71,7 @@ with kinds as materialized (
         select n.id, n.name_key
         from student n
         where n.grade = k.grade and n.sex = k.sex and n.status = k.status
-        --? live: and n.deleted_at is null
-        --? deleted: and n.deleted_at is not null and n.merged_into is null
+        --> kept_or_deleted
         --? by_search: and n.name_key >= %(first)s and n.name_key <= %(last)s and n.name_key like %(search)s
         --? after: and (n.name_key, n.id) > (select k.name_key, k.id from student k where k.id = %(after_id)s::uuid)
         order by n.name_key, n.id
@@ -115,8 +109,7 @@ from (
         select n.id
         from student n
         where n.grade = k.grade and n.sex = k.sex and n.status = k.status
-        --? live: and n.deleted_at is null
-        --? deleted: and n.deleted_at is not null and n.merged_into is null
+        --> kept_or_deleted
         --? by_search: and n.name_key >= %(first)s and n.name_key <= %(last)s and n.name_key like %(search)s
         order by n.name_key, n.id
         limit %(bound)s) each
@@ -132,12 +125,12 @@ from school_standing
 
 -- name: children_by_year
 -- How many active children stand in each school year, the latest first, from the kept counts. Served by school_standing's primary key.
+--! plan each time
 select y.id as school_year_id, y.name, y.is_current, sum(c.children)::bigint as children
 from school_standing c
 join school_year y on y.id = c.school_year_id
-where true
---? by_school: and c.school_id = %(school_id)s
---? in_scope: and c.school_id = any(%(scope_schools)s)
+where (c.school_id = %(school_id)s or %(school_id)s is null)
+    and (c.school_id = any(%(scope_schools)s) or %(scope_schools)s is null)
 group by y.id, y.name, y.is_current, y.starts_on
 having sum(c.children) > 0
 order by y.starts_on desc
@@ -195,7 +188,7 @@ from past_enrolment e
 join school s on s.id = e.school_id
 join school_year y on y.id = e.school_year_id
 where e.student_id = %(student_id)s::uuid
---? after: and e.id > %(after_id)s
+    and (e.id > %(after_id)s or %(after_id)s is null)
 order by e.id
 limit %(rows)s
 
@@ -260,7 +253,7 @@ left join school_year ny on ny.id = (c.after ->> 'school_year_id')::bigint
 left join class bc on bc.id = (c.before ->> 'class_id')::bigint
 left join class nc on nc.id = (c.after ->> 'class_id')::bigint
 where c.student_id = %(student_id)s::uuid
---? after: and c.id < %(after_id)s
+    and (c.id < %(after_id)s or %(after_id)s is null)
 order by c.id desc
 limit %(rows)s
 

@@ -113,12 +113,9 @@ async def count_active(session: Session) -> int:
 
 
 async def children_by_year(session: Session, scope: Scope, *, school_id: int | None) -> list[YearStanding]:
-    parts = [
-        *(["by_school"] if school_id is not None else []),
-        *([] if scope.is_everything else ["in_scope"]),
-    ]
-    values = {"school_id": school_id, "scope_schools": [each.school_id for each in scope.held]}
-    return await session.fetch_all(_queries["children_by_year"].plus(*parts), values, into=YearStanding)
+    held = None if scope.is_everything else [each.school_id for each in scope.held]
+    values = {"school_id": school_id, "scope_schools": held}
+    return await session.fetch_all(_queries["children_by_year"], values, into=YearStanding)
 
 
 async def find_student(session: Session, student_id: str, *, for_update: bool = False) -> Student:
@@ -192,9 +189,8 @@ async def page_of_past_enrolments(
     session: Session, student_id: str, page: PageRequest
 ) -> Page[PastEnrolment]:
     after = page.key(tuple[int])
-    query = _queries["list_past_enrolments"]
     values = {"student_id": student_id, "after_id": after[0] if after else None, "rows": page.rows_to_ask}
-    rows = await session.fetch_all(query.plus("after") if after else query, values, into=PastEnrolment)
+    rows = await session.fetch_all(_queries["list_past_enrolments"], values, into=PastEnrolment)
     return page_of(rows, page, lambda row: (row.id,))
 
 
@@ -242,9 +238,8 @@ async def say_why(session: Session, *, person_id: int | None, deed: str, reason:
 
 async def page_of_record_changes(session: Session, student_id: str, page: PageRequest) -> Page[RecordChange]:
     after = page.key(tuple[int])
-    query = _queries["list_record_changes"]
     values = {"student_id": student_id, "after_id": after[0] if after else None, "rows": page.rows_to_ask}
-    rows = await session.fetch_all(query.plus("after") if after else query, values, into=RecordChange)
+    rows = await session.fetch_all(_queries["list_record_changes"], values, into=RecordChange)
     return page_of(rows, page, lambda row: (row.id,))
 
 

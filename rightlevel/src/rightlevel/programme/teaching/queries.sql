@@ -18,8 +18,8 @@ set write_id = %(id)s::uuid, minutes = %(minutes)s, activity = %(activity)s, res
     changed_at = %(now)s
 where id = %(session_id)s::uuid and version = %(version)s
 
--- name: sessions
--- Sessions with their group, newest first. Served by teaching_session_by_school, teaching_session_is_one_a_day and the primary key.
+-- fragment: shown_session
+-- What is shown of a session, with its group.
 select s.id::text as id, s.write_id::text as write_id, s.group_id, g.band::integer as band, g.number::integer as number, s.school_id,
     s.subject::text as subject, s.held_on, s.minutes::integer as minutes, s.activity, s.resource_id, re.title as resource_title,
     s.expected::integer as expected, s.present::integer as present, s.late::integer as late, s.absent::integer as absent, s.version,
@@ -28,14 +28,29 @@ from teaching_session s
 join teaching_group g on g.id = s.group_id
 join person p on p.id = s.created_by
 left join resource re on re.id = s.resource_id
-where true
---? by_id: and s.id = %(session_id)s::uuid
---? by_write: and (s.id = %(id)s::uuid or (s.group_id = %(group_id)s and s.held_on = %(held_on)s))
---? by_school: and s.school_id = %(school_id)s and s.subject = %(subject)s::subject
---? by_group: and s.group_id = %(group_id)s
---? after: and (s.held_on, s.id) < (select a.held_on, a.id from teaching_session a where a.id = %(after_id)s::uuid)
+
+-- name: sessions
+-- Sessions with their group, newest first. Served by teaching_session_by_school and teaching_session_is_one_a_day.
+--! plan each time
+--> shown_session
+where (s.school_id = %(school_id)s or %(school_id)s is null)
+    and (s.subject = %(subject)s::subject or %(subject)s is null)
+    and (s.group_id = %(group_id)s or %(group_id)s is null)
+    and ((s.held_on, s.id) < (select a.held_on, a.id from teaching_session a where a.id = %(after_id)s::uuid) or %(after_id)s is null)
 order by s.held_on desc, s.id desc
 limit %(rows)s
+
+-- name: read_session
+-- One session with its group. Served by the primary key.
+--> shown_session
+where s.id = %(session_id)s::uuid
+
+-- name: sessions_like
+-- Those that a write could mean: of its id, or of its group and day. Served by the primary key and teaching_session_is_one_a_day.
+--> shown_session
+where s.id = %(id)s::uuid or (s.group_id = %(group_id)s and s.held_on = %(held_on)s)
+order by s.held_on desc, s.id desc
+limit 2
 --? for_update: for update of s
 
 -- name: write_marks
@@ -65,7 +80,7 @@ select a.student_id::text as student_id, a.presence::text as presence
 from attendance a
 join student st on st.id = a.student_id
 where a.session_id = %(session_id)s::uuid
---? in_scope: and (st.school_id = any(%(scope_schools)s) or st.class_id = any(%(scope_classes)s))
+    and (%(is_everything)s or st.school_id = any(%(scope_schools)s) or st.class_id = any(%(scope_classes)s))
 order by a.student_id
 limit %(rows)s
 
@@ -77,11 +92,8 @@ left join lateral (
     from school_year each
     cross join lateral (
         select exists (select 1 from teaching_session t where t.group_id = g.id and t.held_on between each.starts_on and each.ends_on) as was_taught) seen
-    where each.deleted_at is null
-    --? by_year: and each.id = %(school_year_id)s
-    and (each.is_current or seen.was_taught
-    --? by_year: or true
-    )
+    where each.deleted_at is null and (each.id = %(school_year_id)s or %(school_year_id)s is null)
+        and (each.is_current or seen.was_taught or %(school_year_id)s is not null)
     order by seen.was_taught desc, each.starts_on desc
     limit 1
 ) y on true
@@ -118,8 +130,8 @@ left join scale sc on sc.subject = gr.subject and sc.is_default
 left join scale_level fl on fl.scale_id = sc.id and fl.rank = r.first_rank
 left join scale_level ll on ll.scale_id = sc.id and ll.rank = r.last_rank
 where g.id = %(group_id)s
---? in_scope: and (st.school_id = any(%(scope_schools)s) or st.class_id = any(%(scope_classes)s))
---? after: and (st.name_key, st.id) > (select k.name_key, k.id from student k where k.id = %(after_id)s::uuid)
+    and (%(is_everything)s or st.school_id = any(%(scope_schools)s) or st.class_id = any(%(scope_classes)s))
+    and ((st.name_key, st.id) > (select k.name_key, k.id from student k where k.id = %(after_id)s::uuid) or %(after_id)s is null)
 order by st.name_key, st.id
 limit %(rows)s
 
@@ -161,6 +173,7 @@ limit %(rows)s
 
 -- name: dose_of_schools
 -- What each school taught in a subject in a school year, by name, and how many sessions it held in others; practice schools are left out. Served by school_by_name and teaching_session_by_school.
+--! plan each time
 select sch.id as school_id, sch.name_local as school_name, coalesce(d.sessions, 0)::integer as sessions, coalesce(d.minutes, 0)::integer as minutes,
     coalesce(d.child_minutes, 0)::bigint as child_minutes, coalesce(d.attended, 0)::integer as attended, coalesce(d.marked, 0)::integer as marked,
     coalesce(d.expected, 0)::integer as expected,
@@ -168,9 +181,7 @@ select sch.id as school_id, sch.name_local as school_name, coalesce(d.sessions, 
     (select count(*) from teaching_session o where o.school_id = sch.id and o.subject = %(subject)s::subject
         and (y.id is null or o.held_on not between y.starts_on and y.ends_on))::integer as sessions_in_other_years
 from school sch
-left join school_year y on y.deleted_at is null
-    --? by_year: and y.id = %(school_year_id)s
-    --? current: and y.is_current
+left join school_year y on y.deleted_at is null and (y.id = %(school_year_id)s or %(school_year_id)s is null and y.is_current)
 left join lateral (
     select count(*) as sessions, sum(s.minutes) as minutes, sum(s.minutes * (s.present + s.late)) as child_minutes,
         sum(s.present + s.late) as attended, sum(s.present + s.late + s.absent) as marked, sum(s.expected) as expected
@@ -178,7 +189,7 @@ left join lateral (
     where s.school_id = sch.id and s.subject = %(subject)s::subject and s.held_on between y.starts_on and y.ends_on
 ) d on true
 where sch.deleted_at is null and not sch.is_practice
---? in_scope: and sch.id = any(%(scope_schools)s)
---? after: and (lower(sch.name_local), sch.id) > (select lower(k.name_local), k.id from school k where k.id = %(after_id)s)
+    and (sch.id = any(%(scope_schools)s::bigint[]) or %(scope_schools)s is null)
+    and ((lower(sch.name_local), sch.id) > (select lower(k.name_local), k.id from school k where k.id = %(after_id)s) or %(after_id)s is null)
 order by lower(sch.name_local), sch.id
 limit %(rows)s

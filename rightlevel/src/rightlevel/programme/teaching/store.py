@@ -66,8 +66,8 @@ async def change_session(
 
 async def sessions_like(session: Session, write: SessionWrite, *, for_update: bool) -> list[SessionRow]:
     """Those that a write could mean: of its id, or of its group and day; held until this transaction ends if told."""
-    query = _queries["sessions"].plus("by_write", *(["for_update"] if for_update else []))
-    values = {"id": write.id, "group_id": write.group_id, "held_on": write.held_on, "rows": 2}
+    query = _queries["sessions_like"].plus(*(["for_update"] if for_update else []))
+    values = {"id": write.id, "group_id": write.group_id, "held_on": write.held_on}
     return await session.fetch_all(query, values, into=SessionRow)
 
 
@@ -75,8 +75,7 @@ async def find_session(session: Session, session_id: str) -> SessionRow:
     """One session. *Errors*: NotFound."""
     if not is_uuid(session_id):
         raise NotFound
-    query = _queries["sessions"].plus("by_id")
-    row = await session.fetch_one(query, {"session_id": session_id, "rows": 1}, into=SessionRow)
+    row = await session.fetch_one(_queries["read_session"], {"session_id": session_id}, into=SessionRow)
     if row is None:
         raise NotFound
     return row
@@ -86,7 +85,6 @@ async def page_of_sessions(
     session: Session, page: PageRequest, *, school_id: int, subject: str, group_id: int | None
 ) -> Page[SessionRow]:
     after = page.key(tuple[str])
-    parts = ["by_school", *(["by_group"] if group_id is not None else []), *(["after"] if after else [])]
     values = {
         "school_id": school_id,
         "subject": subject,
@@ -94,7 +92,7 @@ async def page_of_sessions(
         "after_id": after[0] if after else None,
         "rows": page.rows_to_ask,
     }
-    rows = await session.fetch_all(_queries["sessions"].plus(*parts), values, into=SessionRow)
+    rows = await session.fetch_all(_queries["sessions"], values, into=SessionRow)
     return page_of(rows, page, lambda row: (row.id,))
 
 
@@ -114,18 +112,15 @@ async def write_marks(
 
 
 async def marks_of(session: Session, actor: Actor, row: SessionRow) -> list[SheetMark]:
-    query, values = within(actor, row.subject, _queries["marks"])
-    values |= {"session_id": row.id, "rows": 5 * MAX_MARKS}
-    return await session.fetch_all(query, values, into=SheetMark)
+    values = within(actor, row.subject) | {"session_id": row.id, "rows": 5 * MAX_MARKS}
+    return await session.fetch_all(_queries["marks"], values, into=SheetMark)
 
 
 async def dose_of_children(
     session: Session, actor: Actor, group: GroupRow, page: PageRequest, *, school_year_id: int | None
 ) -> Page[ChildDose]:
     after = page.key(tuple[str])
-    query, values = within(actor, group.subject, _queries["dose_of_children"])
-    query = query.plus("by_year") if school_year_id is not None else query
-    values |= {
+    values = within(actor, group.subject) | {
         "school_year_id": school_year_id,
         "group_id": group.id,
         "person_id": actor.person_id,
@@ -133,10 +128,8 @@ async def dose_of_children(
         "after_id": after[0] if after else None,
         "rows": page.rows_to_ask,
     }
-    query = query.plus("after") if after else query
-    return page_of(
-        await session.fetch_all(query, values, into=ChildDose), page, lambda row: (row.student_id,)
-    )
+    rows = await session.fetch_all(_queries["dose_of_children"], values, into=ChildDose)
+    return page_of(rows, page, lambda row: (row.student_id,))
 
 
 async def dose_of_groups(
@@ -148,26 +141,22 @@ async def dose_of_groups(
         "rows": MANY_GROUPS,
         "school_year_id": school_year_id,
     }
-    query = _queries["dose_of_groups"]
-    return await session.fetch_all(
-        query.plus("by_year") if school_year_id is not None else query, values, into=GroupDose
-    )
+    return await session.fetch_all(_queries["dose_of_groups"], values, into=GroupDose)
 
 
 async def dose_of_schools(
     session: Session, actor: Actor, subject: str, page: PageRequest, *, school_year_id: int | None
 ) -> Page[SchoolDose]:
     after = page.key(tuple[int])
-    parts = [*([] if actor.scope.is_everything else ["in_scope"]), *(["after"] if after else [])]
-    parts.append("current" if school_year_id is None else "by_year")
+    scope = actor.scope
     values = {
         "subject": subject,
         "school_year_id": school_year_id,
-        "scope_schools": actor.scope.schools(cast("Subject", subject)),
+        "scope_schools": None if scope.is_everything else scope.schools(cast("Subject", subject)),
         "after_id": after[0] if after else None,
         "rows": page.rows_to_ask,
     }
-    rows = await session.fetch_all(_queries["dose_of_schools"].plus(*parts), values, into=SchoolDose)
+    rows = await session.fetch_all(_queries["dose_of_schools"], values, into=SchoolDose)
     return page_of(rows, page, lambda row: (row.school_id,))
 
 

@@ -13,9 +13,8 @@ on conflict (subject, language, number, version) do nothing
 -- The newest version of each tool. Served by test_tool_is_unique.
 select distinct on (t.subject, t.language, t.number) t.id, t.subject::text as subject, t.number, t.language, t.version, t.content
 from test_tool t
-where true
---? by_subject: and t.subject = %(subject)s::subject
---? by_language: and t.language = %(language)s
+where (t.subject = %(subject)s::subject or %(subject)s is null)
+    and (t.language = %(language)s or %(language)s is null)
 order by t.subject, t.language, t.number, t.version desc
 limit %(rows)s
 

@@ -60,12 +60,7 @@ async def publish_first(session: Session, tools: Sequence[ToPublish]) -> int:
 
 async def newest_tools(session: Session, asked: ToolSearch) -> list[Tool]:
     values = {"subject": asked.subject, "language": asked.language, "rows": MOST_TOOLS}
-    query = _queries["newest_tools"]
-    if asked.subject is not None:
-        query = query.plus("by_subject")
-    if asked.language is not None:
-        query = query.plus("by_language")
-    return [row.tool for row in await session.fetch_all(query, values, into=_Row)]
+    return [row.tool for row in await session.fetch_all(_queries["newest_tools"], values, into=_Row)]
 
 
 async def find_tool(session: Session, tool_id: int) -> Tool | None:

@@ -16,7 +16,6 @@ from rightlevel.programme.verification.agreement import Agreement
 
 State = Literal["pending", "agreed", "disagreed", "resolved", "returned", "withdrawn", "ended"]
 STATES: tuple[State, ...] = get_args(State)
-UNDER_WAY = frozenset({"pending", "disagreed", "returned"})
 SUBJECTS: tuple[Subject, ...] = get_args(Subject)
 MAX_NOTES = 500
 MAX_REASON = 200

@@ -21,8 +21,7 @@ with wanted as materialized (
 select w.number, p.id::text as result_id, p.student_id::text as student_id, p.school_id, c.school_id as child_school_id,
     c.class_id as child_class_id, p.round_id, p.subject::text as subject, p.outcome::text as outcome, p.rank, p.tool, p.tested_on,
     p.assessor_id, coalesce(p.is_verified, false) as is_verified, rd.state::text as round_state,
-    exists (select 1 from round_school e where e.round_id = p.round_id and e.school_id in (p.school_id, c.school_id) and e.locked_at is not null)
-        as school_is_locked,
+    exists (select 1 from round_school e where e.round_id = p.round_id and e.school_id = p.school_id and e.locked_at is not null) as school_is_locked,
     v.id::text as verification_id, v.version as verification_version, v.state::text as state, v.visible_on,
     d.state::text as done_state, d.result_id::text as done_result_id, d.id::text as done_verification_id, d.version as done_version,
     d.first_rank as done_first_rank, d.rank as done_rank,
@@ -91,11 +90,18 @@ set missed = least(missed + 1, 100), version = version + 1
 where id = any(%(verification_ids)s::uuid[]) and state = 'pending'
 returning id::text as id
 
+-- fragment: reached
+-- Re-tests (v) of the children (st) whom somebody reaches now.
+v.child_school_id = any(%(scope_schools)s)
+and (v.subject = 'language' and (v.child_school_id = any(%(language_schools)s) or st.class_id = any(%(language_classes)s))
+    or v.subject = 'math' and (v.child_school_id = any(%(math_schools)s) or st.class_id = any(%(math_classes)s)))
+
 -- name: queue
 -- Re-tests in some states, the earliest first; whose they are goes by where the child is now. A pending one shows nothing of the first level. Served by verification_queue for a
 -- few schools in scope, by verification_waiting, verification_under_way and verification_settled, read in their order as far as a page
--- needs, for many and for those who see everything. A prepared plan doesn't know how many schools are asked for: `+ 0` keeps it from reading
--- and sorting every re-test of hundreds of schools (150 ms) to show fifty (5 ms).
+-- needs, for many and for those who see everything: `+ 0` keeps it from reading and sorting every re-test of hundreds of schools (150 ms) to show
+-- fifty (5 ms).
+--! plan each time
 select v.id::text as id, v.result_id::text as result_id, st.id::text as student_id, st.code, st.name, st.grade, v.round_id,
     v.subject::text as subject, v.child_school_id as school_id, s.name_local as school_name, v.state::text as state, v.visible_on, r.tested_on as first_tested_on,
     r.tool as first_tool, fp.display_name as first_by, v.missed, v.version, v.tested_on, vp.display_name as verifier_name,
@@ -108,26 +114,29 @@ join school s on s.id = v.child_school_id
 join person fp on fp.id = r.assessor_id
 left join person vp on vp.id = v.verifier_id
 where v.round_id = %(round_id)s
---? waiting: and v.state = 'pending'
---? disputed: and v.state = 'disagreed'
---? returned: and v.state = 'returned'
---? under_way: and v.state in ('pending', 'disagreed', 'returned')
---? settled: and v.state in ('agreed', 'resolved')
---? over: and (v.state = 'withdrawn' or v.ended_from is not null)
---? by_school: and v.child_school_id = %(school_id)s
---? by_subject: and v.subject = %(subject)s::subject
---? by_draw: and v.draw_id = %(draw_id)s
---? visible: and v.visible_on <= %(today)s
---? not_own: and r.assessor_id <> %(person_id)s
---? in_scope: and v.child_school_id = any(%(scope_schools)s) and (v.subject = 'language' and (v.child_school_id = any(%(language_schools)s) or st.class_id = any(%(language_classes)s)) or v.subject = 'math' and (v.child_school_id = any(%(math_schools)s) or st.class_id = any(%(math_classes)s)))
---? in_wide_scope: and v.child_school_id + 0 = any(%(scope_schools)s) and (v.subject = 'language' and (v.child_school_id + 0 = any(%(language_schools)s) or st.class_id = any(%(language_classes)s)) or v.subject = 'math' and (v.child_school_id + 0 = any(%(math_schools)s) or st.class_id = any(%(math_classes)s)))
---? after: and v.id > %(after_id)s::uuid
+    and (v.state = %(state)s::verification_state or %(state)s is null)
+    and (v.state = any(%(states)s::verification_state[]) or %(states)s is null)
+    and (not %(is_over)s or v.state = 'withdrawn' or v.ended_from is not null)
+    and (v.child_school_id = %(school_id)s or %(school_id)s is null)
+    and (v.subject = %(subject)s::subject or %(subject)s is null)
+    and (v.draw_id = %(draw_id)s or %(draw_id)s is null)
+    and (v.visible_on <= %(visible_on)s or %(visible_on)s is null)
+    and (r.assessor_id <> %(but_by)s or %(but_by)s is null)
+    and (%(reach)s::text <> 'few' or (
+        --> reached
+    ))
+    and (%(reach)s::text <> 'many' or (
+        v.child_school_id + 0 = any(%(scope_schools)s)
+        and (v.subject = 'language' and (v.child_school_id + 0 = any(%(language_schools)s) or st.class_id = any(%(language_classes)s))
+            or v.subject = 'math' and (v.child_school_id + 0 = any(%(math_schools)s) or st.class_id = any(%(math_classes)s)))))
+    and (v.id > %(after_id)s::uuid or %(after_id)s is null)
 order by v.id
 limit %(rows)s
 
 -- name: list_returned
 -- Results returned to whoever entered them, where the child is within their reach now; to the present teachers where it is not.
 -- Served by verification_queue and assignment_by_school.
+--! plan each time
 select v.id::text as id, v.result_id::text as result_id, st.id::text as student_id, st.code, st.name, v.child_school_id as school_id,
     s.name_local as school_name, v.round_id, v.subject::text as subject, v.reason, v.settled_at, v.version
 from verification v
@@ -135,17 +144,19 @@ join result r on r.id = v.result_id and r.deleted_at is null
 join student st on st.id = r.student_id and st.deleted_at is null
 join school s on s.id = v.child_school_id
 where v.state = 'returned'
---? in_scope: and v.child_school_id = any(%(scope_schools)s) and (v.subject = 'language' and (v.child_school_id = any(%(language_schools)s) or st.class_id = any(%(language_classes)s)) or v.subject = 'math' and (v.child_school_id = any(%(math_schools)s) or st.class_id = any(%(math_classes)s)))
---? own: and (r.assessor_id = %(person_id)s
---? teacher: or not (exists (select from person p where p.id = r.assessor_id and p.role in ('admin', 'coordinator') and p.is_active and p.deleted_at is null)
---? teacher:         or exists (
---? teacher:             select from assignment a
---? teacher:             join person p on p.id = a.person_id and p.is_active and p.deleted_at is null
---? teacher:             where a.person_id = r.assessor_id and a.school_id = v.child_school_id and a.subject = v.subject
---? teacher:                 and (a.class_id is null or a.class_id = st.class_id)
---? teacher:                 and a.ended_at is null and a.from_on <= %(today)s and (a.to_on is null or a.to_on >= %(today)s)))
---? own: )
---? after: and v.id > %(after_id)s::uuid
+    and (%(is_everything)s or (
+        --> reached
+        -- it is asked of whoever entered it, or of the present teacher, where they come there no more
+        and (r.assessor_id = %(person_id)s
+            or %(is_teacher)s
+            and not (exists (select from person p where p.id = r.assessor_id and p.role in ('admin', 'coordinator') and p.is_active and p.deleted_at is null)
+                or exists (
+                    select from assignment a
+                    join person p on p.id = a.person_id and p.is_active and p.deleted_at is null
+                    where a.person_id = r.assessor_id and a.school_id = v.child_school_id and a.subject = v.subject
+                        and (a.class_id is null or a.class_id = st.class_id)
+                        and a.ended_at is null and a.from_on <= %(today)s and (a.to_on is null or a.to_on >= %(today)s))))))
+    and (v.id > %(after_id)s::uuid or %(after_id)s is null)
 order by v.id
 limit %(rows)s
 
@@ -224,13 +235,14 @@ from corrected
 -- How many results of a round and subject could be drawn, by school and level; of a place, by where schools stood in the round. Practice schools and
 -- removed children are in none.
 -- Served by result_by_school; a draw reads the results of the schools it draws from.
+--! plan each time
 select r.school_id, r.rank, count(*) as children
 from school s
 join result r on r.school_id = s.id and r.round_id = %(round_id)s and r.subject = %(subject)s::subject and r.deleted_at is null
     and r.outcome = 'assessed' and not r.is_hidden
 where s.deleted_at is null and not s.is_practice
---? by_school: and s.id = %(school_id)s
---? by_place: and s.id in (select schools_in(%(place_id)s::bigint, %(round_id)s::bigint))
+    and (s.id = %(school_id)s or %(school_id)s is null)
+    and (s.id = any(array(select schools_in(%(place_id)s::bigint, %(round_id)s::bigint))) or %(place_id)s is null)
 group by r.school_id, r.rank
 order by r.school_id, r.rank
 limit %(rows)s
@@ -275,8 +287,8 @@ select d.id, d.round_id, d.subject::text as subject, d.school_id, d.place_id, d.
 from verification_draw d
 join person p on p.id = d.drawn_by
 where d.round_id = %(round_id)s
---? by_id: and d.id = %(draw_id)s
---? after: and d.id < %(after_id)s
+    and (d.id = %(draw_id)s or %(draw_id)s is null)
+    and (d.id < %(after_id)s or %(after_id)s is null)
 order by d.id desc
 limit %(rows)s
 

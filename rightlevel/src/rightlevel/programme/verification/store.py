@@ -130,6 +130,24 @@ FEW_SCHOOLS: Final = 50
 """So many are read by school and sorted; the re-tests of more are read in the order of the whole round. *Source*: benchmarks/verification_queue."""
 
 
+_STATES: Final[dict[str, tuple[str | None, list[str] | None, bool]]] = {
+    "waiting": ("pending", None, False),
+    "disputed": ("disagreed", None, False),
+    "returned": ("returned", None, False),
+    "under_way": (None, ["pending", "disagreed", "returned"], False),
+    "settled": (None, ["agreed", "resolved"], False),
+    "over": (None, None, True),
+}
+"""What each choice of the queue asks for: one state, which is read in the order of its index, one of some, or what is over."""
+
+
+def _reach(actor: Actor) -> str:
+    """How the re-tests within somebody's reach are read."""
+    if actor.scope.is_everything:
+        return "all"
+    return "many" if len(actor.scope.schools()) > FEW_SCHOOLS else "few"
+
+
 async def page_of_queue(
     session: Session,
     actor: Actor,
@@ -144,32 +162,24 @@ async def page_of_queue(
 ) -> Page[QueueRow]:
     after = page.key(tuple[str])
     is_mentor = actor.role == "mentor"
-    is_scoped = not actor.scope.is_everything
-    is_wide = is_scoped and len(actor.scope.schools()) > FEW_SCHOOLS
-    wanted = {
-        state: True,
-        "by_school": school_id is not None,
-        "by_subject": subject is not None,
-        "by_draw": draw_id is not None,
-        "visible": is_mentor,
-        "not_own": is_mentor and state == "waiting",
-        "in_scope": is_scoped and not is_wide,
-        "in_wide_scope": is_wide,
-        "after": after is not None,
-    }
+    one, some, is_over = _STATES[state]
     values = {
         "round_id": round_id,
+        "state": one,
+        "states": some,
+        "is_over": is_over,
         "school_id": school_id,
         "subject": subject,
         "draw_id": draw_id,
-        "today": today,
-        "person_id": actor.person_id,
+        "visible_on": today if is_mentor else None,
+        "but_by": actor.person_id if is_mentor and state == "waiting" else None,
+        "reach": _reach(actor),
         **_scope_values(actor),
         "after_id": after[0] if after else None,
         "rows": page.rows_to_ask,
     }
-    query = _queries["queue"].plus(*(part for part, is_wanted in wanted.items() if is_wanted))
-    rows = [with_levels(row) for row in await session.fetch_all(query, values, into=QueueRow)]
+    rows = await session.fetch_all(_queries["queue"], values, into=QueueRow)
+    rows = [with_levels(row) for row in rows]
     return page_of(rows, page, lambda row: (row.id,))
 
 
@@ -186,21 +196,17 @@ def _scope_values(actor: Actor) -> dict[str, list[int]]:
 
 async def page_of_returned(session: Session, actor: Actor, page: PageRequest, today: date) -> Page[Returned]:
     after = page.key(tuple[str])
-    wanted = {
-        "in_scope": not actor.scope.is_everything,
-        "own": not actor.scope.is_everything,  # it is asked of whoever entered it
-        "teacher": actor.role == "teacher",  # or of the present teacher, where they come there no more
-        "after": after is not None,
-    }
     values = {
         **_scope_values(actor),
+        "is_everything": actor.scope.is_everything,
+        "is_teacher": actor.role == "teacher",
         "person_id": actor.person_id,
         "after_id": after[0] if after else None,
         "rows": page.rows_to_ask,
         "today": today,
     }
-    query = _queries["list_returned"].plus(*(part for part, is_wanted in wanted.items() if is_wanted))
-    return page_of(await session.fetch_all(query, values, into=Returned), page, lambda row: (row.id,))
+    rows = await session.fetch_all(_queries["list_returned"], values, into=Returned)
+    return page_of(rows, page, lambda row: (row.id,))
 
 
 class LooksAgain(msgspec.Struct, frozen=True):
@@ -293,15 +299,14 @@ async def strata(
     session: Session, *, round_id: int, subject: str, school_id: int | None, place_id: int | None
 ) -> list[Stratum]:
     """What could be drawn, by school and level; one more than MAX_STRATA tells that it is too much."""
-    part = "by_school" if school_id is not None else "by_place"
     values = {
         "round_id": round_id,
         "subject": subject,
         "school_id": school_id,
-        "place_id": place_id,
+        "place_id": place_id if school_id is None else None,
         "rows": MAX_STRATA + 1,
     }
-    return await session.fetch_all(_queries["strata"].plus(part), values, into=Stratum)
+    return await session.fetch_all(_queries["strata"], values, into=Stratum)
 
 
 async def insert_draw(session: Session, values: dict[str, Any]) -> int:
@@ -322,14 +327,13 @@ async def page_of_draws(
     session: Session, page: PageRequest, *, round_id: int, draw_id: int | None = None
 ) -> Page[Draw]:
     after = page.key(tuple[int])
-    parts = [*(["by_id"] if draw_id is not None else []), *(["after"] if after else [])]
     values = {
         "round_id": round_id,
         "draw_id": draw_id,
         "after_id": after[0] if after else None,
         "rows": page.rows_to_ask,
     }
-    rows = await session.fetch_all(_queries["list_draws"].plus(*parts), values, into=Draw)
+    rows = await session.fetch_all(_queries["list_draws"], values, into=Draw)
     return page_of(rows, page, lambda row: (row.id,))
 
 

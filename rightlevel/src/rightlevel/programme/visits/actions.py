@@ -153,22 +153,15 @@ def _told(visit: Visit, read: form_use.Read) -> SavedVisit:
     return SavedVisit(visit, list(read.faults), list(read.missing))
 
 
-def _require_changeable(actor: Actor, held: HeldVisit) -> None:
+def _require_changeable(actor: Actor, held: HeldVisit | Visit) -> None:
     """Passes for whoever made the visit. *Errors*: NotFound out of reach, NotTheirVisit for others'."""
-    if not may_see(
-        actor,
-        school_id=held.school_id,
-        subject=held.subject,
-        mentor_id=held.mentor_id,
-        teacher_id=held.teacher_id,
-        state=held.state,
-    ):
+    if not may_see(actor, held):
         raise NotFound
     if held.mentor_id != actor.person_id:
         raise NotTheirVisit
 
 
-def _require_unlocked(held: HeldVisit) -> None:
+def _require_unlocked(held: HeldVisit | Visit) -> None:
     if held.is_locked:
         raise VisitLocked
 
@@ -258,19 +251,8 @@ async def changeable_visit(session: Session, actor: Actor, visit_id: str, *, is_
     if is_held and await store.hold_visit(session, visit_id) is None:
         raise NotFound
     found = await store.find_visit(session, visit_id)
-    if not may_see(
-        actor,
-        school_id=found.school_id,
-        subject=found.subject,
-        mentor_id=found.mentor_id,
-        teacher_id=found.teacher_id,
-        state=found.state,
-    ):
-        raise NotFound
-    if found.mentor_id != actor.person_id:
-        raise NotTheirVisit
-    if found.is_locked:
-        raise VisitLocked
+    _require_changeable(actor, found)
+    _require_unlocked(found)
     return found
 
 

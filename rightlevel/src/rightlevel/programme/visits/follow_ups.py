@@ -23,7 +23,7 @@ from rightlevel.programme.visits.model import (
     words_faults,
 )
 from rightlevel.programme.visits.reading import visible_visit
-from rightlevel.programme.visits.store import Choice, hold_visit, scope_values
+from rightlevel.programme.visits.store import Owner, hold_visit, scope_values
 
 _queries = load_queries(__package__ or "", "follow_ups.sql")
 
@@ -165,16 +165,16 @@ async def list_follow_ups(
     return page_of(rows, page, lambda row: (row.due_on, row.id))
 
 
-async def owners_of_school(session: Session, actor: Actor, school_id: int, clock: Clock) -> list[Choice]:
-    """Whom to choose as an owner, the actor among them. *Errors*: OutOfScope."""
+async def owners_of_school(session: Session, actor: Actor, school_id: int, clock: Clock) -> list[Owner]:
+    """Whom to choose as an owner, the actor among them, and who of them teaches there. *Errors*: OutOfScope."""
     require(actor, "raise", "follow_up")
     if not actor.scope.reaches_school(school_id):
         raise OutOfScope
     found = await session.fetch_all(
-        _queries["owners_of_school"], {"school_id": school_id, "today": today(clock)}, into=Choice
+        _queries["owners_of_school"], {"school_id": school_id, "today": today(clock)}, into=Owner
     )
     is_among = any(each.id == actor.person_id for each in found)
-    return found if is_among else [*found, Choice(actor.person_id, actor.display_name)]
+    return found if is_among else [*found, Owner(actor.person_id, actor.display_name)]
 
 
 async def _found(session: Session, actor: Actor, follow_up_id: str, *, is_held: bool = False) -> FollowUp:

@@ -11,7 +11,7 @@ where p.id = %(owner_id)s and p.deleted_at is null and p.is_active and p.role <>
 
 -- name: owners_of_school
 -- Whom to choose as an owner: everybody who works at a school, leaders not among them. Served by assignment_by_school; at most 200.
-select distinct p.id, p.display_name
+select distinct p.id, p.display_name, p.role = 'teacher' as is_teacher
 from assignment a
 join person p on p.id = a.person_id and p.deleted_at is null and p.is_active
 where a.school_id = %(school_id)s and a.ended_at is null and a.from_on <= %(today)s and (a.to_on is null or a.to_on >= %(today)s)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from typing import Protocol
 
 from flatwater.clock import Clock, today
 from flatwater.paging import Page, PageRequest
@@ -24,17 +25,36 @@ from rightlevel.programme.visits.model import (
 MAX_MONTHS = 24
 
 
-def may_see(
-    actor: Actor, *, school_id: int, subject: str, mentor_id: int, teacher_id: int | None, state: str
-) -> bool:
+class Seen(Protocol):
+    """What tells who may look at a visit."""
+
+    @property
+    def school_id(self) -> int: ...
+
+    @property
+    def subject(self) -> str: ...
+
+    @property
+    def mentor_id(self) -> int: ...
+
+    @property
+    def teacher_id(self) -> int | None: ...
+
+    @property
+    def state(self) -> str: ...
+
+
+def may_see(actor: Actor, visit: Seen) -> bool:
     """Whether somebody may look at a visit: leaders at all; mentors at their own and at sent ones in their schools and subjects;
     teachers at sent ones of their own lessons at their schools."""
     if actor.scope.is_everything:
         return True
     if actor.role == "teacher":
-        return state == "submitted" and teacher_id == actor.person_id and reaches(actor, school_id, subject)
+        is_theirs = visit.state == "submitted" and visit.teacher_id == actor.person_id
+        return is_theirs and reaches(actor, visit.school_id, visit.subject)
     # What a mentor began stays theirs to read, but is out of reach once the school is.
-    return reaches(actor, school_id, subject) and (state == "submitted" or mentor_id == actor.person_id)
+    is_sent_or_own = visit.state == "submitted" or visit.mentor_id == actor.person_id
+    return is_sent_or_own and reaches(actor, visit.school_id, visit.subject)
 
 
 async def visible_visit(session: Session, actor: Actor, visit_id: str) -> Visit:
@@ -42,14 +62,7 @@ async def visible_visit(session: Session, actor: Actor, visit_id: str) -> Visit:
     if not is_uuid(visit_id):
         raise NotFound
     found = await store.find_visit(session, visit_id)
-    if not may_see(
-        actor,
-        school_id=found.school_id,
-        subject=found.subject,
-        mentor_id=found.mentor_id,
-        teacher_id=found.teacher_id,
-        state=found.state,
-    ):
+    if not may_see(actor, found):
         raise NotFound
     return found
 

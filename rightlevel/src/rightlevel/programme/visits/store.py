@@ -71,6 +71,12 @@ class Choice(msgspec.Struct, frozen=True):
     display_name: str
 
 
+class Owner(Choice, frozen=True):
+    """Somebody to choose as an owner."""
+
+    is_teacher: bool = False
+
+
 class ToLock(msgspec.Struct, frozen=True):
     """A visit, and whether it is locked."""
 

@@ -26,7 +26,7 @@ from rightlevel.programme.figures import (
 )
 from rightlevel.programme.levels import SCALES, rank_of
 from rightlevel.programme.permissions import May, Subject, allowed, sees_small_cells
-from rightlevel.programme.places import list_places, read_place
+from rightlevel.programme.places import list_places, way_to_place
 from rightlevel.programme.rounds import Round, list_rounds, read_round
 from rightlevel.programme.schools import read_school
 from rightlevel.web.language import N_
@@ -217,8 +217,8 @@ async def where_of(request: Request, query: Placed, to: Callable[..., str]) -> d
     school = await read_school(request.session, actor, query.school) if query.school else None
     place_id = school.place_id if school else query.place
     if place_id is not None and actor.scope.is_everything:
-        place = await read_place(request.session, actor, place_id)
-        names = [(each.name_local, to(query, place=each.id, school=None)) for each in place.lineage]
+        places = await way_to_place(request.session, actor, place_id)
+        names = [(each.name_local, to(query, place=each.id, school=None)) for each in places]
         way = names if school or len(names) > 1 else [way[0], *names]
     if school is not None:
         way.append((school.name_local, ""))

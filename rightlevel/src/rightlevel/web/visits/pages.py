@@ -202,9 +202,7 @@ async def _one(
     owners = (
         await owners_of_school(request.session, actor, visit.school_id, request.clock) if may_raise else []
     )
-    teachers = (
-        await teachers_of_school(request.session, actor, visit.school_id, request.clock) if is_own else []
-    )
+    teachers = [each for each in owners if each.is_teacher] if is_own else []
     agreed = await list_follow_ups(request.session, actor, PageRequest(20), request.clock, visit_id=visit.id)
     now = request.clock.now()
     photos = [
