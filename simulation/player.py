@@ -10,7 +10,7 @@ import random
 import re
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
@@ -23,6 +23,7 @@ from simulation.deeds import EVERYTHING, KINDS, Deed, World, uuid_of
 from simulation.forms import Form, form_to, forms_of
 from simulation.model.things import LEADERS, Child, Groundless, NothingThere, Person
 from simulation.stage import CAST, CRON_SECRET, FIRST_DAY, MORNING_UTC, NIGHT_UTC, Run, Stage
+from simulation.window import Window
 
 TRIES = 60
 TURNED_AWAY_TRIES = 12
@@ -37,8 +38,11 @@ PAUSE_S = 0.15
 UNSETTLED = (502, 503, 504)
 LOG_CHARACTERS = 6_000
 """So much of a process's log is told: enough for where each of its threads was."""
-MOST_ALONE = 3
-"""So many kinds that must run alone wait for a wave to be over, each to be made up anew then."""
+MOST_ALONE = 6
+"""So many kinds that must run alone wait for a stretch to be over, each to be made up anew then."""
+STRETCH_WAVES = 2
+"""A stretch is so many times what is under way at once."""
+FAULTS_A_STRETCH = 0.05
 DENIED = ("forbidden", "out_of_scope")
 EAGER = 0.4
 """How likely a kind of deed is at least, until the first of it was accepted."""
@@ -160,6 +164,7 @@ class Go:
         self.run = player.run
         self.world = player.world
         self.deed = deed
+        self._since = player.window.settled
         self._writes = 0
         self._posts = 0
 
@@ -209,7 +214,7 @@ class Go:
                 last = error
                 self.player.counts["repeated"] += 1
             else:
-                self.player.saw(who or self.deed.who, answer)
+                self.player.saw(who or self.deed.who, answer, self._since)
                 is_held = answer.status == 429 or (
                     answer.status == 409 and any(each in answer.body for each in SEALING)
                 )
@@ -535,7 +540,8 @@ class Player:
         self.refused: Counter[tuple[str, str]] = Counter()
         self.met: Counter[str] = Counter()
         """How often a deed was refused of which the model had a reason to say so, by the reason."""
-        self.seen: list[tuple[str, set[bytes], str]] = []
+        self.window = Window(self, options.wave)
+        self._named: tuple[tuple[int, int], dict[bytes, Child]] = ((-1, -1), {})
         self.acknowledged: list[Deed] = []
         self.denied: Counter[str] = Counter()
         self.alone: list[str] = []
@@ -556,13 +562,33 @@ class Player:
         )
         return name in known.get("properties", {})
 
-    def saw(self, who: str, answer: Answer) -> None:
-        """Keeps the children's names in an answer, to be judged when the wave is over."""
+    def saw(self, who: str, answer: Answer, since: int | None = None) -> None:
+        """Looks at the children's names in an answer; `since` tells how many deeds were settled when it was asked for."""
         if self.world.p.people[who].role in LEADERS:
             return
         names = set(NAMES.findall(answer.body))
         if names:
-            self.seen.append((who, names, answer.asked))
+            self.counts["names looked for"] += 1
+            self.window.shown(who, names, answer.asked, self.window.settled if since is None else since)
+
+    def without_right(self, who: str, names: set[bytes], *, but: set[object]) -> set[bytes]:
+        """Of some children's names those to which somebody has no right as things stand; nothing of the children or people in `but`."""
+        p, today = self.world.p, self.world.today
+        if who in but:
+            return set()
+        if self._named[0] != (p.instant, self.window.settled):
+            found = {
+                name: child
+                for child in p.children.values()
+                for name in NAMES.findall(" ".join([child.name, *child.former_names]).encode())
+            }
+            self._named = ((p.instant, self.window.settled), found)
+        known = self._named[1]
+        return {
+            name
+            for name in names
+            if name in known and known[name].id not in but and not p.may_ever_name(who, today, known[name])
+        }
 
     def logs(self) -> str:
         """The end of what the processes logged."""
@@ -599,8 +625,12 @@ class Player:
     async def take(self, step: Step) -> None:
         """One step."""
         self.script.append(step)
+        await self._guarded(self._take(step))
+
+    async def _guarded(self, doing: Coroutine[Any, Any, None]) -> None:
+        """Does it; that the program does not answer is a difference."""
         try:
-            await self._take(step)
+            await doing
         except Unanswered as error:
             self.differ(f"no answer: {error.what}", "an answer", str(error))
 
@@ -614,55 +644,53 @@ class Player:
             from simulation.looking import look
 
             await look(self, is_last=step.fault == "last", only=step.only, narrow=step.narrow)
-            self._judge_names(self._over(self.seen))
+            self.window.judge_names()
         else:
             await self.wave(step)
 
     async def wave(self, step: Step) -> None:
-        """Performs the deeds of a wave at once, then does in the model what was acknowledged, in order."""
-        ready: list[tuple[Deed, str]] = []
-        for deed in step.deeds:
-            with self._passing_over(deed):
-                ready.append((deed, KINDS[deed.kind].judge(self.world, deed)))
+        """Performs the deeds of a step, as many at once as may be, and does in the model what was acknowledged, in order."""
+        deeds = iter(step.deeds)
+
+        def following() -> Deed | None:
+            return next(deeds, None)
+
+        await self._stretch(following, step)
+
+    async def _stretch(self, following: Callable[[], Deed | None], step: Step) -> None:
+        """Begins deed after deed, until there is none, and sees all of them settled; a fault strikes when all that fit are under way."""
         self.cost.look(self.run.parts, counts=False)
         began = time.perf_counter()
-        tasks = [asyncio.create_task(self._perform(deed)) for deed, _ in ready]
-        if step.fault:
-            await self.strike(step.fault)
-        results = await asyncio.gather(*tasks)
+        fault = step.fault
+        try:
+            while not self.differences:
+                deed = following()
+                if deed is None:
+                    break
+                touched: set[object] | None = None
+                with self._passing_over(deed):
+                    touched = set(KINDS[deed.kind].touches(self.world, deed))
+                if touched is None:
+                    continue
+                await self.window.make_room_for(deed, touched)
+                with self._passing_over(deed):
+                    self.window.begin(deed, touched, self._perform)
+                if fault and len(self.window) == self.options.wave:
+                    await self.strike(fault)
+                    fault = ""
+            if fault:
+                await self.strike(fault)
+            await self.window.settle_all()
+        finally:
+            await self.window.give_up()
         self.busy_s += time.perf_counter() - began
         self.cost.look(self.run.parts, counts=True)
-        over = self._over(self.seen)
-        for (deed, verdict), told in zip(ready, results, strict=True):
-            if told is None:
-                continue
-            self.deeds += 1
-            self.counts["writes"] += len(deed.given.get("writes") or deed.given.get("taps") or [0])
-            self.settle(deed, verdict, told)
-        self._judge_names(over)
 
-    def _over(self, seen: list[tuple[str, set[bytes], str]]) -> list[tuple[str, set[bytes], str]]:
-        """Of the names that somebody was shown, those to which they have no right as things stand."""
-        named: dict[bytes, Child] = {}
-        for child in self.world.p.children.values():
-            for name in NAMES.findall(" ".join([child.name, *child.former_names]).encode()):
-                named[name] = child
-        p, today = self.world.p, self.world.today
-        over: list[tuple[str, set[bytes], str]] = []
-        for who, names, asked in seen:
-            wrong = {name for name in names if name in named and not p.may_ever_name(who, today, named[name])}
-            if wrong:
-                over.append((who, wrong, asked))
-        return over
-
-    def _judge_names(self, over: list[tuple[str, set[bytes], str]]) -> None:
-        """A name is shown wrongly when there was no right to it before the wave, and is none after it."""
-        for who, names, asked in self._over(over):
-            told = [each.decode() for each in sorted(names)[:3]]
-            where = f"{who}, {asked}"
-            self.differ("a name shown to somebody without a right", "no name", told, where=where)
-        self.counts["names looked for"] += len(self.seen)
-        self.seen.clear()
+    def settled(self, deed: Deed, verdict: str, told: Told) -> None:
+        """A deed has its answer."""
+        self.deeds += 1
+        self.counts["writes"] += len(deed.given.get("writes") or deed.given.get("taps") or [0])
+        self.settle(deed, verdict, told)
 
     async def _perform(self, deed: Deed) -> Told | None:
         with self._passing_over(deed):
@@ -869,36 +897,44 @@ class Player:
             deed.way = "page"
         return deed
 
-    def a_wave(self, names: list[str], weights: list[float]) -> list[Deed]:
-        """Deeds that don't touch each other's things: so that the outcome is decided, in whatever order they are done."""
-        w = self.world
-        deeds: list[Deed] = []
-        taken: set[object] = set()
-        acting: set[object] = set()
-        while self.alone:
-            deed = self.choose([self.alone.pop(0)], [1.0])
+    async def stretch(self, names: list[str], weights: list[float]) -> int:
+        """Deeds by the dice, each begun as soon as there is room, until one waits that must be done alone; then those. How many."""
+        w, options = self.world, self.options
+        step = Step("wave")
+        if options.faults and w.chance(FAULTS_A_STRETCH):
+            step.fault = w.rng.choices(("program", "backend", "postmaster"), (3, 4, 1))[0]
+
+        def following() -> Deed | None:
+            if len(step.deeds) >= options.wave * STRETCH_WAVES or self._is_late():
+                return None
+            found = self._another(names, self._eager(names, weights))
+            if found is not None:
+                step.deeds.append(found)
+            return found
+
+        self.script.append(step)
+        await self._guarded(self._stretch(following, step))
+        alone, self.alone = self.alone, []
+        for name in alone:
+            deed = None if self.differences else self.choose([name], [1.0])
             if deed is not None:
-                return [deed]
+                await self.take(Step("wave", [deed]))
+        return max(1, len(step.deeds) + len(alone))
+
+    def _another(self, names: list[str], weights: list[float]) -> Deed | None:
+        """A deed that touches nothing of what is under way; None after many tries."""
         for _ in range(self.options.wave * 3):
             deed = self.choose(names, weights)
             if deed is None:
                 continue
-            touched = set(KINDS[deed.kind].touches(w, deed))
+            touched = set(KINDS[deed.kind].touches(self.world, deed))
             if EVERYTHING in touched:
-                if not deeds:
-                    return [deed]
                 if len(self.alone) < MOST_ALONE:
                     self.alone.append(deed.kind)
                 continue
-            # Whose rights change acts in no other deed of the same wave.
-            if touched & (taken | acting) or deed.who in taken:
-                continue
-            deeds.append(deed)
-            taken |= touched
-            acting.add(deed.who)
-            if len(deeds) == self.options.wave:
-                break
-        return deeds
+            if self.window.may_join(deed, touched):
+                return deed
+        return None
 
     async def invent(self) -> None:
         """Plays a programme by the dice until its days are over, or until something differs."""
@@ -918,12 +954,7 @@ class Player:
             done = 0
             await self.steps_of_rounds()
             while done < options.deeds_a_day and not self.differences and not self._is_late():
-                wave = self.a_wave(names, self._eager(names, weights))
-                fault = ""
-                if options.faults and w.chance(0.03):
-                    fault = w.rng.choices(("program", "backend", "postmaster"), (3, 4, 1))[0]
-                await self.take(Step("wave", wave, fault=fault))
-                done += max(1, len(wave))
+                done += await self.stretch(names, weights)
             if self.differences:
                 return
             is_last = number == options.days - 1 or self._is_late()

@@ -20,6 +20,11 @@ VALUES = {
     "after_round": None,
     "after_school": None,
     "after_student": None,
+    "blind_to": 1,
+    "held_schools": [1, 2],
+    "held_subjects": ["math", "math"],
+    "on": "2026-11-23",
+    "reached": [1, 2],
     "after_subject": None,
     "boundaries": "then",
     "by": "rounds",
@@ -50,6 +55,12 @@ VALUES = {
 @pytest.mark.parametrize(
     ("package", "query", "parts", "wanted"),
     [
+        (
+            "quality",
+            "assessors_of_day",
+            ("in_scope",),
+            r"Index Only Scan using result_by_day.*\n\s*Index Cond: \(\(tested_on = ",
+        ),
         (
             "figures",
             "school_figures",

@@ -14,7 +14,7 @@ import pytest
 from people import Cast
 
 from flatwater.clock import StandingClock
-from flatwater.queries import read_queries
+from flatwater.queries import load_queries, read_queries
 from flatwater.transaction import CopiedBlock, Session
 from rightlevel.programme.errors import Forbidden, Invalid, OutOfScope
 from rightlevel.programme.exports import (
@@ -120,6 +120,12 @@ async def test_a_roster_holds_every_child_once_and_no_practice_child(
         "school_name": "Alpha School",
         "district_name": "North District",
     }
+
+
+async def test_only_how_rows_go_out_is_a_switch() -> None:
+    """`statement_of` switches nothing else on: a filter of a file is a null."""
+    found = load_queries("rightlevel.programme.exports")
+    assert {part for each in found.values() for part in each.parts} == {"csv", "json"}
 
 
 async def test_the_screens_filters_narrow_a_roster(
@@ -317,6 +323,7 @@ async def test_a_workbook_of_everything_has_a_sheet_for_each_and_says_what_it_is
         "roster",
         "results",
         "verification",
+        "data_quality",
         "attendance",
         "visits",
         "assignments",

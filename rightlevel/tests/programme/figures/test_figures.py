@@ -31,6 +31,13 @@ EXPLAIN = read_queries(
     origin="test_figures.py",
 )["counts"]
 
+PENDING = read_queries(
+    "-- name: pending\n-- A re-test of a child's result waits.\ninsert into verification (result_id, round_id, subject, school_id, state, visible_on, "
+    "created_by, created_at) select r.id, r.round_id, r.subject, r.school_id, 'pending', current_date, %(by)s, now() from result r "
+    "where r.student_id = %(student)s::uuid and r.round_id = %(round)s and r.deleted_at is null",
+    origin="test_figures.py",
+)["pending"]
+
 
 async def enter(
     session: Session, cast: Cast, clock: StandingClock, subject: str, levels: dict[str, str | None]
@@ -228,3 +235,26 @@ async def test_rounds_side_by_side_hold_different_children_when_more_were_tested
     untested = msgspec.structs.replace(only, figures=msgspec.structs.replace(only.figures, assessed=0))
     assert hold_different_children([only, fewer])
     assert not hold_different_children([only, untested])
+
+
+async def test_who_has_to_test_a_child_again_is_not_told_its_level_behind_a_figure(
+    session: Session, cast: Cast, clock: StandingClock
+) -> None:
+    """A blind re-test must not shine through: no level, and no list of a level with the child in it."""
+    waiting, other = cast.students_a[:2]
+    await enter(session, cast, clock, "language", {waiting: "word", other: "word"})
+    await session.execute(
+        PENDING, {"student": waiting, "round": cast.round, "by": cast.coordinator.person_id}
+    )
+
+    async def told(actor: Actor, **more: Any) -> list[tuple[str, str | None, bool]]:
+        asked = BehindQuery(cast.round, "language", cast.school_a, outcome="assessed", **more)
+        found = await children_behind(session, actor, asked, PageRequest())
+        return [(each.name, each.level, each.is_blind) for each in found.items]
+
+    assert await told(cast.mentor) == [("Bopha", None, True), ("Chan", "word", False)]
+    assert [await told(cast.mentor, rank=rank) for rank in range(1, 8)] == [
+        [("Chan", "word", False)] if rank == 3 else [] for rank in range(1, 8)
+    ]
+    for actor in (cast.coordinator, cast.teacher):
+        assert await told(actor, rank=3) == [("Bopha", "word", False), ("Chan", "word", False)]

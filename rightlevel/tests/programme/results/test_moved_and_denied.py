@@ -100,7 +100,7 @@ async def test_a_lock_holds_what_counts_at_its_school_and_nothing_else(
     first_in_language = a_write(cast, moved.student_id, subject="language", level="word")
     assert await codes(session, cast.teacher_elsewhere, clock, first_in_language) == ["school_locked"]
     again = Retest(str(uuid4()), moved.id, NOW.date(), level="division", tool=2)
-    assert (await save_retests(session, cast.mentor, [again], clock))[0].code == "agreed"
+    assert (await save_retests(session, cast.coordinator, [again], clock))[0].code == "agreed"
     with pytest.raises(ResultHeld):  # now it is verified
         await delete_result(session, cast.teacher, moved.id, version=3, reason="", clock=clock)
 

@@ -144,7 +144,7 @@ where id = %(id)s::uuid and person_id = %(person_id)s
 -- Ends every session of a person, but for one that may stay. Served by person_session_by_person.
 delete from person_session
 where person_id = %(person_id)s
---? but_one: and id <> %(kept_id)s::uuid
+    and (id <> %(kept_id)s::uuid or %(kept_id)s is null)
 
 -- name: list_sessions
 -- Where a person is signed in, newest first. Served by person_session_by_person.

@@ -287,10 +287,7 @@ async def end_session(session: Session, person_id: int, session_id: str) -> int:
 
 
 async def end_sessions_of(session: Session, person_id: int, *, kept_id: str | None = None) -> int:
-    query = _query("end_sessions_of")
-    if kept_id is not None:
-        query = query.plus("but_one")
-    return await session.execute(query, {"person_id": person_id, "kept_id": kept_id})
+    return await session.execute(_query("end_sessions_of"), {"person_id": person_id, "kept_id": kept_id})
 
 
 async def page_of_sessions(session: Session, person_id: int, page: PageRequest) -> Page[OpenSession]:

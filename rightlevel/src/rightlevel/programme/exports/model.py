@@ -11,6 +11,7 @@ What = Literal[
     "roster",
     "results",
     "verification",
+    "data_quality",
     "attendance",
     "visits",
     "assignments",

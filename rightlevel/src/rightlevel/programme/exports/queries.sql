@@ -258,6 +258,37 @@ where (%(is_everything)s or (v.subject = 'language' and (sc.id = any(%(language_
 order by sc.code, rd.starts_on, v.subject, st.code, v.created_at, v.id
 --> closed
 
+-- name: keep_data_quality
+-- What to look at about the tests made at some schools, by day, who tested and subject (quality_of_day). Served by result_by_school and those of it.
+copy (
+--? json: select row_to_json(r) from (
+select g.tested_on, sheet_text(sc.code, %(defuse)s) as school_code, sheet_text(sc.name_local, %(defuse)s) as school_name,
+    sheet_text(p.username, %(defuse)s) as username, sheet_text(p.display_name, %(defuse)s) as display_name, g.subject::text as subject,
+    c.tests, c.assessed, c.absent, c.refused, c.went, m.most_at, m.most_at_n, c.timed, c.too_fast, c.in_one_minute, c.without_baseline, c.drops,
+    c.possible_duplicates, c.retested, case when c.retested >= 10 then c.agreed end as agreed
+from (
+    select distinct rs.tested_on, rs.school_id, rs.assessor_id, rs.subject
+    from unnest(%(schools)s::bigint[]) w (id)
+    join result rs on rs.school_id = w.id and rs.deleted_at is null and not rs.is_hidden
+    where (%(is_everything)s or (rs.subject = 'language' and rs.school_id = any(%(language_schools)s::bigint[]))
+            or (rs.subject = 'math' and rs.school_id = any(%(math_schools)s::bigint[])))
+--? by_subject: and rs.subject = %(subject)s::subject
+--? by_from: and rs.tested_on >= %(from_on)s
+--? by_to: and rs.tested_on <= %(to_on)s
+    ) g
+join school sc on sc.id = g.school_id
+join person p on p.id = g.assessor_id
+cross join lateral quality_of_day(g.tested_on, g.school_id, g.assessor_id, g.subject, %(blind_to)s::bigint) c
+cross join lateral (
+    select case when b.most > 0 then (case g.subject when 'language' then %(language_levels)s::text[] else %(math_levels)s::text[] end)[
+            array_position(c.ranks, b.most)] end as most_at, b.most as most_at_n
+    from (select max(n) as most from unnest(c.ranks) n) b) m
+order by sc.code, g.tested_on, p.username, g.subject
+--? json: ) r
+) to stdout
+--? csv: (format csv)
+--? json: (format csv, quote e'\x01', delimiter e'\x02')
+
 -- name: keep_attendance
 -- Who was there in the sessions of some schools. Served by teaching_session_by_school and the marks' primary key.
 --> opened

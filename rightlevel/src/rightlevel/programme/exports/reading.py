@@ -20,7 +20,7 @@ from rightlevel.programme.results.model import SUBJECTS
 from rightlevel.programme.visits import VisitSearch, forms_in_use, question_columns, rows_of_visits
 
 OF_SCHOOLS: Final = frozenset(
-    {"roster", "results", "verification", "attendance", "assignments", "statistics"}
+    {"roster", "results", "verification", "data_quality", "attendance", "assignments", "statistics"}
 )
 OF_FIGURES: Final = frozenset({"round_id", "place_id", "school_id", "grade", "sex"})
 ABOUT: Final = (Column("what", "text", ""), Column("value", "text", ""))

@@ -96,6 +96,6 @@ select c.id, c.version, c.at, p.display_name as person_name, c.before, c.after
 from intervention_change c
 join person p on p.id = c.person_id
 where c.enrolment_id = %(id)s::uuid
---? after: and c.id > %(after_id)s
+    and (c.id > %(after_id)s or %(after_id)s is null)
 order by c.id
 limit %(rows)s

@@ -172,6 +172,6 @@ async def change_enrolment(
 
 async def page_of_changes(session: Session, enrolment_id: str, page: PageRequest) -> Page[EnrolmentPast]:
     after = page.key(tuple[int])
-    query = _queries["changes"].plus(*(["after"] if after else []))
     values = {"id": enrolment_id, "after_id": after[0] if after else None, "rows": page.rows_to_ask}
-    return page_of(await session.fetch_all(query, values, into=EnrolmentPast), page, lambda row: (row.id,))
+    rows = await session.fetch_all(_queries["changes"], values, into=EnrolmentPast)
+    return page_of(rows, page, lambda row: (row.id,))

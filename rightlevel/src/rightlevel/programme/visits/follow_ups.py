@@ -139,6 +139,7 @@ async def list_follow_ups(
     which: str = "open",
     own: bool = False,
     school_id: int | None = None,
+    place_id: int | None = None,
     visit_id: str | None = None,
 ) -> Page[FollowUp]:
     """Follow-up actions, in scope or one's own: `open`, `overdue` or `closed`, the most urgent first; of a visit, all. *Cost*: one statement."""
@@ -156,6 +157,7 @@ async def list_follow_ups(
         "owner_id": actor.person_id if own or actor.role == "teacher" else None,
         "today": today(clock),
         "school_id": school_id,
+        "place_id": place_id,
         "visit_id": visit_id,
         "after_on": after[0] if after else None,
         "after_id": after[1] if after else None,

@@ -60,6 +60,8 @@ where true
         or %(scope_schools)s::bigint[] is null)
     and (f.owner_id = %(owner_id)s::bigint or %(owner_id)s::bigint is null)
     and (f.school_id = %(school_id)s::bigint or %(school_id)s::bigint is null)
+    and (%(place_id)s::bigint is null or f.school_id in (
+        select s.id from place p join school s on s.place_id = p.id where p.lineage @> array[%(place_id)s::bigint]))
     and (f.visit_id = %(visit_id)s::uuid or %(visit_id)s::uuid is null)
     and ((f.due_on, f.id) > (%(after_on)s::date, %(after_id)s::uuid) or %(after_id)s::uuid is null)
 order by f.due_on, f.id

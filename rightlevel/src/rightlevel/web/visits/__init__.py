@@ -49,11 +49,12 @@ class Changed(msgspec.Struct, frozen=True):
 
 
 class FollowUpSearch(msgspec.Struct, frozen=True):
-    """Which follow-ups are asked for: `open`, `overdue` or `closed`; one's own; of a school; of a visit, all."""
+    """Which follow-ups are asked for: `open`, `overdue` or `closed`; one's own; of a school or place; of a visit, all."""
 
     which: str = "open"
     own: bool = False
     school_id: int | None = None
+    place_id: int | None = None
     visit_id: str | None = None
 
 

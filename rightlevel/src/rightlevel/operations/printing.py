@@ -1,0 +1,92 @@
+"""Pages as PDF, by WeasyPrint in a process of its own with bounds on memory and time: the service never loads it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from flatwater.errors import Refused
+from rightlevel.programme.errors import ProgrammeError
+
+PROGRAM: Final = str(Path(__file__).with_name("printing_program.py"))
+MEMORY_BYTES: Final = 768 * 1024 * 1024
+"""Address space; a pack of 200 schools takes some 100 MB of memory."""
+CPU_S: Final = 30
+PRINT_S: Final = 40.0
+MOST_WAITING: Final = 4
+NO_LIBRARY: Final = 3
+"""How the program ends where the system has no Pango."""
+
+
+class PdfUnavailable(ProgrammeError):
+    """This server can't make PDF: its system lacks the library Pango (on Debian: libpango-1.0-0 and libpangoft2-1.0-0). Print the page instead."""
+
+    code = "pdf_unavailable"
+
+
+class PdfTooLarge(ProgrammeError):
+    """This is too much for one PDF. Please choose a smaller place, or print the page."""
+
+    code = "pdf_too_large"
+
+
+class PrintersBusy(Refused):
+    """Others are having PDFs made at this moment. Please try again in a minute."""
+
+    code = "printers_busy"
+    retry_after_s = 30.0
+
+
+class Printer:
+    """Makes PDFs, one at a time; few wait."""
+
+    def __init__(self, program: str = PROGRAM) -> None:
+        self._program = program
+        self._one_at_a_time = asyncio.Semaphore(1)
+        self._waiting = 0
+
+    def require_room(self) -> None:
+        """Passes where not too many wait. *Errors*: PrintersBusy."""
+        if self._waiting > MOST_WAITING:
+            raise PrintersBusy
+
+    async def print(self, html: str, css: str) -> bytes:
+        """The page as PDF. Nothing outside it is fetched. *Errors*: PrintersBusy, PdfUnavailable, PdfTooLarge. *Cost*: one process for some seconds."""
+        self.require_room()
+        self._waiting += 1
+        try:
+            async with self._one_at_a_time:
+                return await self._run(msgspec.json.encode({"html": html, "css": css}))
+        finally:
+            self._waiting -= 1
+
+    async def _run(self, content: bytes) -> bytes:
+        # -I: nothing but the interpreter's own folders, so that no file that lies around is loaded.
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-I", self._program, str(MEMORY_BYTES), str(CPU_S)),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        try:
+            async with asyncio.timeout(PRINT_S):
+                made, _ = await process.communicate(content)
+        except TimeoutError as error:
+            raise PdfTooLarge from error
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        if process.returncode == NO_LIBRARY:
+            raise PdfUnavailable
+        if process.returncode != 0 or not made.startswith(b"%PDF"):
+            raise PdfTooLarge
+        return made
+
+
+PRINTER: Final = Printer()
+"""The process's one."""

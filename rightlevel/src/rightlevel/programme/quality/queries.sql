@@ -1,0 +1,41 @@
+-- name: assessors_of_day
+-- Who tested on a day, by school and subject, with what is counted of their tests. Those of a day are looked through in the order of schools until
+-- the page is full. Served by result_by_day, school_practice and those of quality_of_day.
+--! plan each time
+select g.school_id, s.code as school_code, s.name_local as school_name, g.assessor_id, p.display_name as assessor_name, g.subject::text as subject,
+    c.tests, c.assessed, c.absent, c.refused, c.went, c.ranks, c.timed, c.too_fast, c.in_one_minute, c.without_baseline, c.drops,
+    c.possible_duplicates, c.retested, c.agreed
+from (
+    select distinct r.school_id, r.assessor_id, r.subject
+    from result r
+    where r.tested_on = %(on)s and r.deleted_at is null and not r.is_hidden
+        and r.school_id not in (select k.id from school k where k.is_practice)
+--? in_scope: and r.school_id = any(%(reached)s::bigint[])
+--? in_scope: and (r.school_id, r.subject) in (
+--? in_scope:     select h.school_id, h.subject from unnest(%(held_schools)s::bigint[], %(held_subjects)s::subject[]) as h (school_id, subject))
+--? by_school: and r.school_id = %(school_id)s
+--? by_place: and r.school_id = any(array(
+--? by_place:     select k.id from place l join school k on k.place_id = l.id where l.lineage @> array[%(place_id)s::bigint]))
+--? by_subject: and r.subject = %(subject)s::subject
+--? after: and (r.school_id, r.assessor_id, r.subject) > (%(after_school)s, %(after_assessor)s, %(after_subject)s::subject)
+    order by r.school_id, r.assessor_id, r.subject
+    limit %(rows)s) g
+join school s on s.id = g.school_id
+join person p on p.id = g.assessor_id
+cross join lateral quality_of_day(%(on)s::date, g.school_id, g.assessor_id, g.subject, %(blind_to)s::bigint) c
+order by g.school_id, g.assessor_id, g.subject
+
+-- name: tests_of_assessor
+-- The tests that one person made on a day at a school in a subject, each with its child. Served by result_by_day and those of tests_of_day.
+select t.id::text as result_id, t.student_id::text as student_id, st.code, st.name, st.grade, t.outcome::text as outcome, l.code as level,
+    e.code as earlier_level, t.method::text as method, t.took_s, (t.earlier_rank - t.rank)::integer as fell, t.is_without_baseline,
+    t.has_possible_duplicate
+from tests_of_day(%(on)s, %(school_id)s, %(assessor_id)s, %(subject)s::subject, %(blind_to)s::bigint) t
+join student st on st.id = t.student_id
+left join scale sc on sc.subject = %(subject)s::subject and sc.is_default
+left join scale_level l on l.scale_id = sc.id and l.rank = t.rank
+left join scale_level e on e.scale_id = sc.id and e.rank = t.earlier_rank
+where true
+--? after: and t.student_id > %(after_id)s::uuid
+order by t.student_id
+limit %(rows)s

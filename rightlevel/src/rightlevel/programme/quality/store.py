@@ -1,0 +1,102 @@
+"""The only file that knows the columns of data quality."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import msgspec
+
+from flatwater.paging import Page, PageRequest, page_of
+from flatwater.queries import load_queries
+from flatwater.transaction import Session
+from rightlevel.programme.permissions import Actor
+from rightlevel.programme.quality.model import (
+    DROP,
+    FASTEST_S,
+    AssessorTestsQuery,
+    CountedDay,
+    Look,
+    LookedAtTest,
+    QualityQuery,
+)
+
+_queries = load_queries(__package__ or "")
+
+
+class _Test(msgspec.Struct, frozen=True):
+    result_id: str
+    student_id: str
+    code: str
+    name: str
+    grade: int
+    outcome: str
+    level: str | None
+    earlier_level: str | None
+    method: str
+    took_s: int | None
+    fell: int | None
+    is_without_baseline: bool
+    has_possible_duplicate: bool
+
+    def looked_at(self) -> LookedAtTest:
+        is_asked: dict[Look, bool] = {
+            "drops": self.fell is not None and self.fell >= DROP,
+            "too_fast": self.took_s is not None and self.took_s < FASTEST_S,
+            "refusals": self.outcome == "refused",
+            "without_baseline": self.is_without_baseline,
+            "possible_duplicates": self.has_possible_duplicate,
+        }
+        kept = {name: getattr(self, name) for name in LookedAtTest.__struct_fields__ if name != "looks"}
+        return LookedAtTest(**kept, looks=[look for look, is_so in is_asked.items() if is_so])
+
+
+def _blind_to(actor: Actor) -> int | None:
+    return actor.person_id if actor.role == "mentor" else None
+
+
+async def page_of_assessors(
+    session: Session, actor: Actor, asked: QualityQuery, on: date, page: PageRequest
+) -> Page[CountedDay]:
+    after = page.key(tuple[int, int, str])
+    scope = actor.scope
+    held = [each for each in scope.held if each.class_id is None]
+    wanted = {
+        "in_scope": not scope.is_everything,
+        "by_school": asked.school_id is not None,
+        "by_place": asked.place_id is not None,
+        "by_subject": asked.subject is not None,
+        "after": after is not None,
+    }
+    values: dict[str, Any] = {
+        "on": on,
+        "place_id": asked.place_id,
+        "school_id": asked.school_id,
+        "subject": asked.subject,
+        "reached": sorted({each.school_id for each in held}),
+        "held_schools": [each.school_id for each in held],
+        "held_subjects": [each.subject for each in held],
+        "after_school": after and after[0],
+        "after_assessor": after and after[1],
+        "after_subject": after and after[2],
+        "blind_to": _blind_to(actor),
+        "rows": page.rows_to_ask,
+    }
+    query = _queries["assessors_of_day"].plus(*(part for part, is_wanted in wanted.items() if is_wanted))
+    rows = await session.fetch_all(query, values, into=CountedDay)
+    return page_of(rows, page, lambda row: (row.school_id, row.assessor_id, row.subject))
+
+
+async def page_of_tests(
+    session: Session, actor: Actor, asked: AssessorTestsQuery, page: PageRequest
+) -> Page[LookedAtTest]:
+    after = page.key(tuple[str])
+    values = msgspec.structs.asdict(asked) | {
+        "blind_to": _blind_to(actor),
+        "after_id": after and after[0],
+        "rows": page.rows_to_ask,
+    }
+    query = _queries["tests_of_assessor"].plus(*(["after"] if after else []))
+    rows = await session.fetch_all(query, values, into=_Test)
+    found = page_of(rows, page, lambda row: (row.student_id,))
+    return Page([each.looked_at() for each in found.items], found.next)
