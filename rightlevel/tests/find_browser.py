@@ -12,7 +12,8 @@ import subprocess
 import sys
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-PACKAGES = ("chromium", "fonts-khmeros")
+PACKAGES = ("chromium", "fonts-khmeros", "libpangoft2-1.0-0")
+"""A browser, letters for Khmer, and what PDF is set with."""
 INSTALL_S = 900
 ADVICE = (
     "The browser tests need Chromium, which isn't on PATH. Install it (on Debian, as root: "

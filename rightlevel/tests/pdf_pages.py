@@ -1,10 +1,17 @@
-"""How many pages a PDF has, read from the file itself: its objects lie in packed streams."""
+"""How many pages a PDF has, read from the file itself (its objects lie in packed streams), and whether this machine can make one."""
 
 from __future__ import annotations
 
 import re
 import zlib
+from ctypes.util import find_library
 
+import pytest
+
+needs_pango = pytest.mark.skipif(
+    find_library("pangoft2-1.0") is None,
+    reason="Pango, which PDF is set with, is not installed here (on Debian: apt-get install libpangoft2-1.0-0 fonts-khmeros)",
+)
 STREAM = re.compile(rb"stream\r?\n(.*?)\r?\nendstream", re.DOTALL)
 PAGE = re.compile(rb"/Type\s*/Page\b")
 

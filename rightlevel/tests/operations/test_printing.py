@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from pdf_pages import pages_of
+from pdf_pages import needs_pango, pages_of
 
 from rightlevel.operations.printing import (
     MOST_WAITING,
@@ -32,12 +32,14 @@ def program(folder: Path, text: str) -> Printer:
     return Printer(str(path))
 
 
+@needs_pango
 async def test_a_page_becomes_a_pdf_with_its_breaks() -> None:
     made = await PRINTER.print(PAGE.format(more=""), CSS)
     assert made.startswith(b"%PDF")
     assert pages_of(made) == 2
 
 
+@needs_pango
 async def test_nothing_that_stands_in_a_page_is_fetched(tmp_path: Path) -> None:
     asked: list[bytes] = []
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from pdf_pages import pages_of
+from pdf_pages import needs_pango, pages_of
 from serving import OneDatabase, Served, serving
 
 pytestmark = pytest.mark.anyio
@@ -56,6 +56,7 @@ async def site(
         yield opened, row[0]
 
 
+@needs_pango
 async def test_page_answer_and_pdf_are_of_the_district(site: tuple[Served, int]) -> None:
     served, later = site
     cast = served.cast
@@ -94,6 +95,7 @@ async def test_the_pack_is_for_who_runs_the_programme(site: tuple[Served, int], 
         assert (await client.get("/api/v1/review-pack/file")).status_code == 403
 
 
+@needs_pango
 async def test_the_pack_is_made_in_khmer_too(site: tuple[Served, int]) -> None:
     served, _ = site
     with psycopg.connect(served.server.conninfo, autocommit=True) as connection:
