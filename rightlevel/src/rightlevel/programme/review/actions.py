@@ -36,7 +36,9 @@ async def read_review_pack(session: Session, actor: Actor, asked: ReviewQuery, c
     place = await read_place(session, actor, asked.place_id)
     await read_round(session, actor, asked.round_id)
     day = today(clock)
-    actions = await list_follow_ups(session, actor, PageRequest(MOST_ACTIONS), clock, place_id=asked.place_id)
+    actions = await list_follow_ups(
+        session, actor, PageRequest(MOST_ACTIONS), clock, place_id=asked.place_id, counts_practice=False
+    )
     months = await visits_per_school_month(
         session, actor, from_on=_months_before(day, MONTHS - 1), to_on=day, place_id=asked.place_id
     )

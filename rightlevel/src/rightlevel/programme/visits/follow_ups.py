@@ -141,8 +141,13 @@ async def list_follow_ups(
     school_id: int | None = None,
     place_id: int | None = None,
     visit_id: str | None = None,
+    counts_practice: bool = True,
 ) -> Page[FollowUp]:
-    """Follow-up actions, in scope or one's own: `open`, `overdue` or `closed`, the most urgent first; of a visit, all. *Cost*: one statement."""
+    """Follow-up actions, in scope or one's own: `open`, `overdue` or `closed`, the most urgent first; of a visit, all.
+
+    Practice schools' are among them where it is a list to work by, not (`counts_practice`) where a programme reads how it stands.
+    *Cost*: one statement.
+    """
     require(actor, "read", "follow_up")
     if which not in WHICH:
         raise Invalid(faults=(Fault("which", f"One of: {', '.join(WHICH)}", which[:60]),))
@@ -159,6 +164,7 @@ async def list_follow_ups(
         "school_id": school_id,
         "place_id": place_id,
         "visit_id": visit_id,
+        "counts_practice": counts_practice,
         "after_on": after[0] if after else None,
         "after_id": after[1] if after else None,
         "rows": page.rows_to_ask,

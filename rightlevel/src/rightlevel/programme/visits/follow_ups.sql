@@ -63,6 +63,7 @@ where true
     and (%(place_id)s::bigint is null or f.school_id in (
         select s.id from place p join school s on s.place_id = p.id where p.lineage @> array[%(place_id)s::bigint]))
     and (f.visit_id = %(visit_id)s::uuid or %(visit_id)s::uuid is null)
+    and (%(counts_practice)s or not s.is_practice)
     and ((f.due_on, f.id) > (%(after_on)s::date, %(after_id)s::uuid) or %(after_id)s::uuid is null)
 order by f.due_on, f.id
 limit %(rows)s
