@@ -115,6 +115,10 @@ def every_page(site: Site, name: str) -> list[str]:
         if route.path == "/standing-still":  # always of a school
             paths.append(f"/standing-still?school={cast.school_a}")
             continue
+        if route.path == "/data-quality/tests":  # always of somebody's day at a school
+            whose = f"on=2026-11-23&school_id={cast.school_a}&assessor_id={cast.teacher.person_id}&subject=language"
+            paths.append(f"/data-quality/tests?{whose}")
+            continue
         if route.path == "/schools/{id}/reset-practice":  # only of a practice school
             paths.append(f"/schools/{cast.practice_school}/reset-practice")
             continue
@@ -149,15 +153,18 @@ def test_a_device_without_khmer_letters_is_given_them_once(
     try:
         opened = Device(bare, site)
         page = opened.open(language="km")
-        asked: list[str] = []
-        page.on("request", lambda each: asked.append(each.url) if each.resource_type == "font" else None)
+        came: list[int] = []
         for path in ("/sign-in", "/code"):
             page.goto(path)
             expect(page.locator("html")).to_have_attribute("lang", "km")
             assert page.evaluate("document.fonts.ready.then(all => [...all].map(each => each.status))") == [
                 "loaded"
             ]
-        assert len(asked) == 1, "it is kept for good"
+            came += page.evaluate(
+                "performance.getEntriesByType('resource').filter(each => each.name.includes('khmer')).map(each => each.transferSize)"
+            )
+        assert came[0] > 20_000
+        assert came[1:] == [0], "it is kept for good"
         opened.close()
         assert opened.complaints == []
     finally:

@@ -30,7 +30,7 @@ order by g.school_id, g.assessor_id, g.subject
 select t.id::text as result_id, t.student_id::text as student_id, st.code, st.name, st.grade, t.outcome::text as outcome, l.code as level,
     e.code as earlier_level, t.method::text as method, t.took_s, (t.earlier_rank - t.rank)::integer as fell, t.is_without_baseline,
     t.has_possible_duplicate
-from tests_of_day(%(on)s, %(school_id)s, %(assessor_id)s, %(subject)s::subject, %(blind_to)s::bigint) t
+from tests_of_day(%(on)s::date, %(school_id)s::bigint, %(assessor_id)s::bigint, %(subject)s::subject, %(blind_to)s::bigint) t
 join student st on st.id = t.student_id
 left join scale sc on sc.subject = %(subject)s::subject and sc.is_default
 left join scale_level l on l.scale_id = sc.id and l.rank = t.rank
