@@ -193,7 +193,7 @@ def phone_words(language: Language, languages: Sequence[Language]) -> dict[str, 
         "pin_again": _("The PIN once more"),
         "pin_short": _("A PIN needs at least 6 characters."),
         "pin_differs": _("The two are not the same."),
-        "post_keep": _("Keep my work on this phone"),
+        "keep_here": _("Keep my work on this phone"),
         "sign_in_first": _("Sign in first; then your work can be kept on this phone."),
         "sign_in": _("Sign in"),
         "sign_in_to_send": _("Sign in again to send. What you entered is kept on this phone."),
@@ -317,7 +317,7 @@ def visit_words(language: Language) -> dict[str, Any]:
             "The form of this visit is not on this phone. Fetch your work again with a network."
         ),
         "visit_differs": _("This visit was changed elsewhere too. Look at both and choose."),
-        "post_finished": _(
+        "finished_here": _(
             "The visit is finished. It is kept on this phone and sent when there is a network."
         ),
         "finished_there": _("The visit is finished and on the server."),
