@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from uuid import uuid4
 
 import psycopg
@@ -13,6 +14,7 @@ import pytest
 from people import NOW
 from serving import OneDatabase, Served, serving
 
+from rightlevel import web
 from rightlevel.web import offline
 from rightlevel.web.language import LANGUAGES
 from rightlevel.web.templating import static_address
@@ -160,3 +162,14 @@ async def test_what_is_removed_while_a_pack_is_made_is_in_it_as_it_was(house: Se
         answer = await asked
     assert answer.status_code == 200, answer.text
     assert [each["id"] for each in answer.json()["groups"]] == [first, second]
+
+
+def test_every_word_that_the_phones_scripts_say_is_sent_to_them() -> None:
+    """A word that is missing is shown as `undefined`; a renaming took two once."""
+    said = {
+        word
+        for path in (Path(web.__file__).parent / "static").glob("phone*.js")
+        for word in re.findall(r"\bwords\.([a-z_]\w*)", path.read_text("utf-8"))
+    }
+    assert len(said) > 150
+    assert said - offline.phone_words(LANGUAGES["en"], tuple(LANGUAGES.values())).keys() == set()
