@@ -12,6 +12,7 @@ from rightlevel.programme.errors import Forbidden, OutOfScope
 Role = Literal["admin", "coordinator", "mentor", "teacher", "viewer"]
 Subject = Literal["language", "math"]
 ROLES: tuple[Role, ...] = get_args(Role)
+SUBJECTS: tuple[Subject, ...] = get_args(Subject)
 RANK: dict[Role, int] = {"admin": 4, "coordinator": 3, "mentor": 2, "teacher": 1, "viewer": 0}
 
 _LEADERS = frozenset[Role]({"admin", "coordinator"})

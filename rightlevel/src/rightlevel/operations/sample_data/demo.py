@@ -39,7 +39,7 @@ from rightlevel.operations.sample_data.names import a_name
 from rightlevel.operations.sample_data.visiting import add_visits
 from rightlevel.operations.sample_data.working import Cast, add_work
 from rightlevel.programme.accounts import NewPerson, create_person
-from rightlevel.programme.permissions import Actor, Held, Role, Scope, Subject
+from rightlevel.programme.permissions import SUBJECTS, Actor, Held, Role, Scope, Subject
 
 SEED: Final = 2024
 DISTRICTS: Final = 2
@@ -47,7 +47,6 @@ SCHOOLS: Final = 3
 CHILDREN: Final = 28
 ABSENT: Final = 1
 """Of each class one child is absent in every round."""
-SUBJECTS: Final[tuple[Subject, ...]] = ("language", "math")
 KINDS: Final = ("baseline", "midline", "endline")
 PROVINCES: Final = ("Amara", "Belen", "Chandor", "Dalmat")
 """Made-up provinces; their children have the levels of the four states in ladders.toml, in its order."""

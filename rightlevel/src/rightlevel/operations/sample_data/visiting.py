@@ -9,7 +9,7 @@ from typing import Any, Final
 from flatwater.clock import Clock, StandingClock, today
 from flatwater.transaction import Session
 from rightlevel.operations.sample_data.building import a_uuid
-from rightlevel.programme.permissions import Actor, Subject
+from rightlevel.programme.permissions import SUBJECTS, Actor, Subject
 from rightlevel.programme.visits import (
     NewFollowUp,
     NewPlannedVisit,
@@ -22,7 +22,6 @@ from rightlevel.programme.visits import (
 
 WEEKS: Final = 8
 A_WEEK: Final = 4
-SUBJECTS: Final[tuple[Subject, ...]] = ("language", "math")
 RAN: Final = 0.9
 GOOD: Final = 0.8
 """How often a part of the lesson is as it should be; it gets better week by week."""

@@ -38,7 +38,7 @@ from rightlevel.programme.interventions import (
 )
 from rightlevel.programme.joining import NewJoinRequest, ask_to_join
 from rightlevel.programme.levels import SCALES
-from rightlevel.programme.permissions import Actor, Subject
+from rightlevel.programme.permissions import SUBJECTS, Actor, Subject
 from rightlevel.programme.resources import NewResource, create_resource
 from rightlevel.programme.rounds import set_round_state
 from rightlevel.programme.teaching import Mark, SessionWrite, record_session
@@ -52,7 +52,6 @@ from rightlevel.programme.verification import (
 )
 
 _queries = load_queries("rightlevel.operations.sample_data")
-SUBJECTS: Final[tuple[Subject, ...]] = ("language", "math")
 WEEKS_TAUGHT: Final = 4
 TAUGHT_ON: Final = (0, 2, 4)
 """Mondays, Wednesdays and Fridays."""

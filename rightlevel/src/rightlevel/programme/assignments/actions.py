@@ -16,7 +16,6 @@ from rightlevel.programme.assignments.model import (
     ASSIGNABLE,
     MAX_AT_ONCE,
     STATES,
-    SUBJECTS,
     Assignment,
     NewAssignment,
     SchoolWithout,
@@ -24,7 +23,7 @@ from rightlevel.programme.assignments.model import (
 )
 from rightlevel.programme.audit import write_audit
 from rightlevel.programme.errors import AlreadyTaken, Fault, Invalid, NotFound, ProgrammeError
-from rightlevel.programme.permissions import Actor, Scope, Subject, require
+from rightlevel.programme.permissions import SUBJECTS, Actor, Scope, Subject, require
 from rightlevel.programme.schools import class_of_school, school_for_write
 
 

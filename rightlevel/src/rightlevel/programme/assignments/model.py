@@ -8,14 +8,13 @@ import msgspec
 
 from rightlevel.programme.days import STANDING
 from rightlevel.programme.errors import Fault
-from rightlevel.programme.permissions import Subject
+from rightlevel.programme.permissions import SUBJECTS
 
 ASSIGNABLE = ("mentor", "teacher")
 STATES = ("in_force", "to_come", "current", "over")
 """Which assignments a list is asked for; those in force and those to come are current."""
 MAX_AT_ONCE = 500
 """A mentor's schools in both subjects many times over; more comes by import."""
-SUBJECTS: tuple[Subject, ...] = ("language", "math")
 
 
 class Assignment(msgspec.Struct, frozen=True):

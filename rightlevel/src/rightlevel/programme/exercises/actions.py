@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from importlib.resources import files
 
 import msgspec
@@ -30,7 +29,7 @@ from rightlevel.programme.exercises.model import (
     answer_faults,
     exercise_faults,
 )
-from rightlevel.programme.permissions import Actor, Subject, may, require
+from rightlevel.programme.permissions import SUBJECTS, Actor, Subject, may, require
 from rightlevel.programme.results import TESTERS
 
 
@@ -55,7 +54,6 @@ class FirstExercise(msgspec.Struct, frozen=True):
     cases: list[Case]
 
 
-@cache
 def first_exercises() -> tuple[FirstExercise, ...]:
     """The exercises that come with the program: one a subject, in English and Khmer."""
     text = files("rightlevel.programme.exercises").joinpath("first_exercises.json").read_bytes()
@@ -64,9 +62,7 @@ def first_exercises() -> tuple[FirstExercise, ...]:
 
 async def ensure_first_exercises(session: Session) -> int:
     """Publishes the exercises that come with the program where there are none yet; how many it did. *Cost*: one statement."""
-    done = await store.publish_first(session, first_exercises())
-    first_exercises.cache_clear()  # a process starts once, and has no more use for them
-    return done
+    return await store.publish_first(session, first_exercises())
 
 
 async def list_exercises(session: Session, actor: Actor) -> list[ExerciseRow]:
@@ -223,6 +219,6 @@ async def exercises_due(session: Session, actor: Actor) -> list[Subject]:
     """
     if actor.role not in TESTERS:
         return []
-    held = [each for each in ("language", "math") if any(each == held.subject for held in actor.scope.held)]
+    held = [each for each in SUBJECTS if any(each == held.subject for held in actor.scope.held)]
     due = await store.exercises_due(session, actor.person_id)
     return [each for each in due if each in held]

@@ -15,8 +15,7 @@ from rightlevel.programme.exports.columns import DEFINITIONS, codebook, columns_
 from rightlevel.programme.exports.model import Column, ExportAsk, What
 from rightlevel.programme.exports.text_files import Cell
 from rightlevel.programme.figures import FigureQuery, read_figures
-from rightlevel.programme.permissions import Actor
-from rightlevel.programme.results.model import SUBJECTS
+from rightlevel.programme.permissions import SUBJECTS, Actor
 from rightlevel.programme.visits import VisitSearch, forms_in_use, question_columns, rows_of_visits
 
 OF_SCHOOLS: Final = frozenset(

@@ -21,7 +21,7 @@ from rightlevel.programme.errors import (
     Stale,
 )
 from rightlevel.programme.ids import is_uuid, time_ordered_id
-from rightlevel.programme.permissions import Actor, Subject, allowed, may, require, require_scope
+from rightlevel.programme.permissions import SUBJECTS, Actor, Subject, allowed, may, require, require_scope
 from rightlevel.programme.results import store
 from rightlevel.programme.results.guided import (
     MAX_STEPS,
@@ -36,7 +36,6 @@ from rightlevel.programme.results.guided import (
 from rightlevel.programme.results.model import (
     FORBIDDING,
     REFUSALS,
-    SUBJECTS,
     Facts,
     GuidedTest,
     MovedChild,

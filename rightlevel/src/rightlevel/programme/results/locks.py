@@ -10,9 +10,9 @@ from flatwater.transaction import Session
 from rightlevel.programme.audit import write_audit
 from rightlevel.programme.errors import Fault, Invalid
 from rightlevel.programme.ids import is_uuid
-from rightlevel.programme.permissions import Actor, require
+from rightlevel.programme.permissions import SUBJECTS, Actor, require
 from rightlevel.programme.results import store
-from rightlevel.programme.results.model import MAX_REASON, SUBJECTS, LockAnswer
+from rightlevel.programme.results.model import MAX_REASON, LockAnswer
 
 MAX_LOCKS = 1_000
 """A big school's results in one subject; more is a lock of the school in the round."""

@@ -11,7 +11,7 @@ import msgspec
 
 from rightlevel.programme.errors import Fault
 from rightlevel.programme.levels import SCALES
-from rightlevel.programme.permissions import Actor, Role, Subject, allowed
+from rightlevel.programme.permissions import SUBJECTS, Actor, Role, Subject, allowed
 from rightlevel.programme.results.guided import MAX_STEPS, THRESHOLDS, Step, Thresholds, guided_faults
 
 Outcome = Literal["assessed", "absent", "refused", "left"]
@@ -19,7 +19,6 @@ Method = Literal["guided", "direct", "grid", "device"]
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 METHODS: tuple[Method, ...] = get_args(Method)
-SUBJECTS: tuple[Subject, ...] = get_args(Subject)
 MAX_NOTES = 500
 MAX_REASON = 200
 MAX_ID = 2**63 - 1

@@ -12,10 +12,9 @@ from flatwater.paging import Page, PageRequest, page_of, write_cursor
 from flatwater.queries import load_queries
 from flatwater.transaction import Session
 from rightlevel.programme.errors import NotFound
-from rightlevel.programme.permissions import Actor, Scope, Subject
+from rightlevel.programme.permissions import SUBJECTS, Actor, Scope, Subject
 from rightlevel.programme.results.guided import THRESHOLDS, NewRules, Thresholds
 from rightlevel.programme.results.model import (
-    SUBJECTS,
     Facts,
     GuidedTest,
     ResultChange,

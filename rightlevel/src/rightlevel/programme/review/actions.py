@@ -13,14 +13,13 @@ from flatwater.transaction import Session
 from rightlevel.programme.comparison import ComparisonQuery, compare
 from rightlevel.programme.figures import FigureQuery, read_breakdown, read_figures
 from rightlevel.programme.movement import MovementQuery, read_movement
-from rightlevel.programme.permissions import Actor, Subject, require
+from rightlevel.programme.permissions import SUBJECTS, Actor, Subject, require
 from rightlevel.programme.places import read_place
 from rightlevel.programme.review.model import ReviewPack, ReviewQuery, ReviewSubject
 from rightlevel.programme.rounds import read_round
 from rightlevel.programme.verification import read_agreement
 from rightlevel.programme.visits import list_follow_ups, visits_per_school_month
 
-SUBJECTS: Final[tuple[Subject, ...]] = ("language", "math")
 MOST_ACTIONS: Final = 60
 """Two pages of them."""
 MONTHS: Final = 6

@@ -12,7 +12,7 @@ from rightlevel.programme.assignments import schools_without
 from rightlevel.programme.exercises import exercises_due
 from rightlevel.programme.groups import suggestions
 from rightlevel.programme.joining import count_open
-from rightlevel.programme.permissions import Actor, Subject, require
+from rightlevel.programme.permissions import SUBJECTS, Actor, Subject, require
 from rightlevel.programme.progress import ClassProgress, class_progress
 from rightlevel.programme.results import WithoutBaseline, list_without_baseline
 from rightlevel.programme.rounds import Round, current_round
@@ -24,7 +24,6 @@ from rightlevel.programme.visits import list_left_behind, to_do_of
 
 COUNTED = PageRequest(MOST_COUNTED)
 MOST_SCHOOLS = 50
-SUBJECTS: Final[tuple[Subject, ...]] = ("language", "math")
 LACKING: Final[dict[TaskKind, str]] = {"assign_teacher": "teacher", "assign_mentor": "mentor"}
 MOST_PAGES = 5
 """A page of rows that are looked for may hold none and have a next one; so many are read before nothing is told."""

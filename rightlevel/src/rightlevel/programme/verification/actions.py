@@ -23,7 +23,7 @@ from rightlevel.programme.errors import (
 )
 from rightlevel.programme.ids import is_uuid, time_ordered_id
 from rightlevel.programme.levels import level_of
-from rightlevel.programme.permissions import Actor, Subject, require
+from rightlevel.programme.permissions import SUBJECTS, Actor, Subject, require
 from rightlevel.programme.rounds import amending
 from rightlevel.programme.verification import store
 from rightlevel.programme.verification.model import (
@@ -32,7 +32,6 @@ from rightlevel.programme.verification.model import (
     MAX_RETESTS,
     REFUSALS,
     STEPS,
-    SUBJECTS,
     Decision,
     DecisionAnswer,
     QueueRow,

@@ -14,11 +14,11 @@ from rightlevel.programme.audit import write_audit
 from rightlevel.programme.days import SEEN_FROM
 from rightlevel.programme.errors import Conflict, Fault, Invalid
 from rightlevel.programme.levels import SCALES
-from rightlevel.programme.permissions import Actor, Subject, require
+from rightlevel.programme.permissions import SUBJECTS, Actor, Subject, require
 from rightlevel.programme.rounds import read_round
 from rightlevel.programme.verification import store
 from rightlevel.programme.verification.agreement import Pair, agreement
-from rightlevel.programme.verification.model import SUBJECTS, AgreementOf, Draw, NewDraw, Plan
+from rightlevel.programme.verification.model import AgreementOf, Draw, NewDraw, Plan
 from rightlevel.programme.verification.sampling import (
     Precision,
     Stratum,

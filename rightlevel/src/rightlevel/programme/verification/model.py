@@ -16,7 +16,6 @@ from rightlevel.programme.verification.agreement import Agreement
 
 State = Literal["pending", "agreed", "disagreed", "resolved", "returned", "withdrawn", "ended"]
 STATES: tuple[State, ...] = get_args(State)
-SUBJECTS: tuple[Subject, ...] = get_args(Subject)
 MAX_NOTES = 500
 MAX_REASON = 200
 MAX_RETESTS = 200

@@ -10,12 +10,11 @@ import msgspec
 from rightlevel.programme.days import COMING, VISITED
 from rightlevel.programme.errors import Fault
 from rightlevel.programme.ids import is_uuid
-from rightlevel.programme.permissions import Actor, Subject
+from rightlevel.programme.permissions import SUBJECTS, Actor, Subject
 
 VisitState = Literal["draft", "submitted"]
 FollowUpState = Literal["open", "done", "cancelled"]
 PlannedState = Literal["planned", "done", "cancelled"]
-SUBJECTS: Final[tuple[Subject, ...]] = ("language", "math")
 
 MAX_ANSWERS_BYTES: Final = 60_000
 """The largest form filled in with long texts in Khmer takes about 30,000; the table refuses 65,536."""

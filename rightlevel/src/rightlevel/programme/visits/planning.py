@@ -14,11 +14,10 @@ from rightlevel.programme.audit import write_audit
 from rightlevel.programme.days import COMING
 from rightlevel.programme.errors import Conflict, Fault, Forbidden, Invalid, NotFound, OutOfScope, Stale
 from rightlevel.programme.ids import is_uuid
-from rightlevel.programme.permissions import Actor, require
+from rightlevel.programme.permissions import SUBJECTS, Actor, require
 from rightlevel.programme.visits import plan_store
 from rightlevel.programme.visits.model import (
     MAX_REASON,
-    SUBJECTS,
     NewPlannedVisit,
     PlannedVisit,
     reaches,

@@ -10,11 +10,10 @@ from flatwater.paging import Page, PageRequest
 from flatwater.transaction import Session
 from rightlevel.programme.errors import Fault, Invalid, NotFound
 from rightlevel.programme.ids import is_uuid
-from rightlevel.programme.permissions import Actor, require
+from rightlevel.programme.permissions import SUBJECTS, Actor, require
 from rightlevel.programme.visits import store
 from rightlevel.programme.visits.model import (
     STALE_DRAFT_DAYS,
-    SUBJECTS,
     MonthOfVisits,
     Visit,
     VisitRow,

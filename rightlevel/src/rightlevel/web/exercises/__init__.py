@@ -30,7 +30,7 @@ from rightlevel.programme.exercises import (
     tasks_of,
 )
 from rightlevel.programme.levels import SCALES
-from rightlevel.programme.permissions import May, Subject
+from rightlevel.programme.permissions import SUBJECTS, May, Subject
 from rightlevel.web.feature import IN_PAGES, Deeds, Filters
 from rightlevel.web.language import N_, language_name, languages_in
 from rightlevel.web.request import CLASS_BODY, ById, Request, actor_of
@@ -43,7 +43,6 @@ PARTS: Final = 5
 WHOLE_TEXTS: Final = frozenset({"paragraph", "story"})
 """Tasks at which it is judged how a text was read."""
 READS_TESTERS: Final = May("read", "certification")
-SUBJECTS: Final[tuple[Subject, ...]] = ("language", "math")
 TESTERS: Final = PageLimit(50)
 
 

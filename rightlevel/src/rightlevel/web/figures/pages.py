@@ -25,7 +25,7 @@ from rightlevel.programme.figures import (
     read_figures,
 )
 from rightlevel.programme.levels import SCALES, rank_of
-from rightlevel.programme.permissions import May, Subject, allowed, sees_small_cells
+from rightlevel.programme.permissions import SUBJECTS, May, allowed, sees_small_cells
 from rightlevel.programme.places import list_places, way_to_place
 from rightlevel.programme.rounds import Round, list_rounds, read_round
 from rightlevel.programme.schools import read_school
@@ -40,7 +40,6 @@ routes = Routes("pages")
 
 BELOW = PageLimit(50)
 SOME_ROUNDS = PageRequest(24)
-SUBJECTS: tuple[Subject, ...] = ("language", "math")
 SEXES: dict[int | str, str] = {"": N_("Boys and girls"), 1: N_("Boys"), 2: N_("Girls")}
 DISTRICTS = {"then": N_("As the districts were"), "today": N_("As they are today")}
 COVERAGE = N_("Coverage")

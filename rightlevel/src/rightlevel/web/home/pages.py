@@ -13,7 +13,7 @@ from flatwater.contract import Html
 from flatwater.paging import Page, PageLimit, PageRequest
 from rightlevel.operations.backup import newest_backup
 from rightlevel.programme.figures import FigureQuery, read_figures
-from rightlevel.programme.permissions import May, Subject, may
+from rightlevel.programme.permissions import SUBJECTS, May, may
 from rightlevel.programme.results import TestingStatus, sum_of
 from rightlevel.programme.rounds import Round
 from rightlevel.programme.schools import SchoolSearch, current_year, list_schools
@@ -35,7 +35,6 @@ routes = Routes("pages")
 routes.include(api)
 
 SCHOOLS = PageLimit(20, 50)
-SUBJECTS: Final[tuple[Subject, ...]] = ("language", "math")
 BACKUP_IS_OLD: Final = timedelta(days=2)
 
 

@@ -25,14 +25,13 @@ from rightlevel.programme.movement import (
     read_movement,
     still_children,
 )
-from rightlevel.programme.permissions import May, allowed, sees_small_cells
+from rightlevel.programme.permissions import SUBJECTS, May, allowed, sees_small_cells
 from rightlevel.programme.rounds import Round, list_rounds
 from rightlevel.programme.schools import list_classes
 from rightlevel.programme.verification.agreement import Interval
 from rightlevel.web.figures.pages import (
     SEXES,
     SOME_ROUNDS,
-    SUBJECTS,
     address_at,
     first_subject,
     of_what,

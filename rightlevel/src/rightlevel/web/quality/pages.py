@@ -11,14 +11,14 @@ from flatwater.clock import today
 from flatwater.contract import Html
 from flatwater.paging import PageLimit, PageRequest
 from rightlevel.programme.levels import SCALES
-from rightlevel.programme.permissions import May, Subject
+from rightlevel.programme.permissions import SUBJECTS, May, Subject
 from rightlevel.programme.quality import (
     AssessorTestsQuery,
     QualityQuery,
     assessors_of_day,
     tests_of_assessor,
 )
-from rightlevel.web.figures.pages import SUBJECTS, address_at, where_of
+from rightlevel.web.figures.pages import address_at, where_of
 from rightlevel.web.request import Request, actor_of
 from rightlevel.web.routes import Routes
 from rightlevel.web.templating import render

@@ -10,13 +10,12 @@ import msgspec
 from flatwater.clock import today
 from flatwater.paging import CEILING_ROWS, PageRequest
 from rightlevel.programme.levels import Level, level_of
-from rightlevel.programme.permissions import Subject
+from rightlevel.programme.permissions import SUBJECTS, Subject
 from rightlevel.programme.results import StudentResult, results_of_student
 from rightlevel.programme.rounds import Round, list_rounds
 from rightlevel.programme.students import Student
 from rightlevel.web.request import Request, actor_of
 
-SUBJECTS: tuple[Subject, ...] = ("language", "math")
 LATEST = 6
 """Rounds shown beside each other: two years."""
 
