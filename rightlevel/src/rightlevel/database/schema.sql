@@ -1876,7 +1876,9 @@ create trigger round_counts_follow_its_roll after update of roll_at on round for
 
 -- Imports ----------------------------------------------------------------------------------------------------------------
 
--- `owner` is the process that imports (null: the command line), `seen_at` when it last said that it is alive, by the database's clock.
+-- `owner` is the process that imports (null: the command line), `seen_at` when it last said that it is alive, by the database's clock. `file` is
+-- where the file lies on disk, `attempts` how often a process began with it; `applies` is the dry run that was looked at, `preview` how many rows of
+-- each kind that one found.
 create table import_run (
     id uuid primary key default new_id(),
     kind text not null constraint import_run_kind_is_known check (kind in ('schools', 'students')),
@@ -1902,8 +1904,16 @@ create table import_run (
     owner uuid,
     seen_at timestamptz not null default clock_timestamp(),
     undoes uuid references import_run on delete cascade,
-    undone_at timestamptz
+    undone_at timestamptz,
+    file uuid,
+    attempts smallint not null default 1,
+    address text not null default '',
+    applies uuid references import_run on delete cascade,
+    preview jsonb
 );
+create unique index import_run_is_applied_once on import_run (applies) where applies is not null and state in ('waiting', 'reading', 'saving', 'done');
+create index import_run_by_applied on import_run (applies) where applies is not null;
+create index import_run_by_file on import_run (file) where file is not null;
 create unique index import_run_is_undone_once on import_run (undoes) where undoes is not null and state in ('waiting', 'reading', 'saving', 'done');
 create index import_run_by_undone on import_run (undoes) where undoes is not null;
 create index import_run_under_way on import_run (seen_at) where state in ('waiting', 'reading', 'saving');
@@ -1928,6 +1938,24 @@ create table import_row (
     row_number bigint not null,
     cells text[] not null,
     primary key (run_id, number)
+);
+
+-- What would become of each row of a file, as a dry run found it, in the order of what matters: 1 wrong, 2 perhaps a child who is there, 3 moved,
+-- 4 changed, 5 new, 6 unchanged. It holds names: an erased child's go. `run_id` references nothing: a file has a million rows that are written by
+-- one statement, which would keep each of them in memory until it ends.
+create table import_preview (
+    run_id uuid not null,
+    what smallint not null constraint import_preview_what_is_known check (what between 1 and 6),
+    row_number bigint not null,
+    student_id uuid,
+    school_code text not null default '',
+    code text not null default '',
+    name text not null default '',
+    before jsonb,
+    after jsonb,
+    alike_ids uuid[],
+    alike_rows bigint[],
+    primary key (run_id, what, row_number)
 );
 
 -- What an import did, so that it can be undone for thirty days: what it added by id, of what it changed how it was before. It holds names: an erased

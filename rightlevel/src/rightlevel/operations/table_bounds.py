@@ -238,6 +238,13 @@ BOUNDS: Final[tuple[Bound, ...]] = (
         2_000,
     ),
     Bound(
+        "import_preview",
+        "each row of a file that is looked at before it is imported",
+        "sweeping a day later, or when eight newer files were looked at; erasing the child",
+        "sweep:sweep_import_previews",
+        2_000,
+    ),
+    Bound(
         "import_row",
         "at most 100,000 for each import that leaves wrong rows out",
         "its run; imports begun later, when it is old; erasing the child",

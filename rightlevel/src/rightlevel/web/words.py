@@ -5,6 +5,32 @@ from __future__ import annotations
 from rightlevel.web.language import N_
 
 WORDS: dict[str, dict[str, str]] = {
+    "import_row": {
+        "wrong": N_("Wrong"),
+        "possible_duplicate": N_("Possible duplicate"),
+        "moved": N_("Moved"),
+        "changed": N_("Changed"),
+        "new": N_("New"),
+        "unchanged": N_("Unchanged"),
+    },
+    "import_field": {
+        "name": N_("Name"),
+        "name_local": N_("Name"),
+        "name_latin": N_("Name in Latin letters"),
+        "sex": N_("Sex"),
+        "grade": N_("Grade"),
+        "section": N_("Class"),
+        "school_year": N_("School year"),
+        "birth_on": N_("Birth date"),
+        "age": N_("Age"),
+        "place": N_("Place"),
+        "ownership": N_("Ownership"),
+        "area": N_("Area"),
+        "latitude": N_("Latitude"),
+        "longitude": N_("Longitude"),
+        "is_practice": N_("Practice school"),
+        "status": N_("Status"),
+    },
     "role": {
         "admin": N_("Admin"),
         "coordinator": N_("Coordinator"),

@@ -123,6 +123,12 @@ where run_id in (select id from import_run where kind = 'students') and value <>
 -- Takes away how the children were before imports changed them. Served by import_changed_by_student.
 delete from import_changed where student_id = any(%(ids)s::uuid[])
 
+-- name: erase_previews
+-- Takes away what dry runs found of the child, and of new children of its name or code. Reads every such row of the last day.
+delete from import_preview
+where student_id = any(%(ids)s::uuid[]) or lower(btrim(code)) = any(%(codes)s) or lower(btrim(name)) = any(%(names)s)
+    or lower(btrim(before->>'name')) = any(%(names)s)
+
 -- name: erase_left_rows
 -- Takes the rows with the child's name or code out of what imports of children left out. Reads every such row.
 delete from import_row

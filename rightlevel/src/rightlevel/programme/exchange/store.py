@@ -272,6 +272,22 @@ async def apply_schools(
     return Saved(await session.execute(_queries["add_schools"], audited), changed, moved)
 
 
+async def match(session: Session, kind: Kind, mapped: frozenset[str]) -> Saved:
+    """Finds what is there already and what the file changes of it, and saves nothing; how much of it moves."""
+    columns = {"columns": sorted(mapped)}
+    if kind == "schools":
+        await session.execute(_queries["forget_paths"], {})
+        for level in range(len(PLACE_KINDS)):
+            await session.execute(_resolve(level), {"at": 4 * level + 1})
+        await session.execute(_queries["keep_unmapped"], columns)
+        await session.execute(_queries["match_schools"], {})
+        return Saved(0, 0, await session.fetch_value(_queries["count_school_moves"], {}))
+    await session.execute(_queries["match_students"], columns)
+    await session.execute(_queries["analyze_matched_student"], {})
+    moves = await session.fetch_one(_queries["count_moves"], {}, into=_Moves)
+    return Saved(0, 0) if moves is None else _saved(0, 0, moves)
+
+
 async def apply_students(
     session: Session, mapped: frozenset[str], now: datetime, audited: dict[str, Any]
 ) -> Saved:
@@ -302,6 +318,10 @@ async def apply_students(
     await add_waiting_counts(session)
     if moves is None:
         return Saved(added, changed)
+    return _saved(added, changed, moves)
+
+
+def _saved(added: int, changed: int, moves: _Moves) -> Saved:
     return Saved(
         added=added,
         changed=changed,
@@ -359,6 +379,7 @@ async def end_run(
     values = {"id": run_id, "state": state, "now": now, "rows_read": outcome.rows, "message": outcome.message}
     names = ("added", "changed", "unchanged", "faults", "left_out", "skipped")
     counts = {name: getattr(outcome, name) for name in names}
+    values["preview"] = None if outcome.preview is None else msgspec.json.encode(outcome.preview).decode()
     return await session.execute(_queries["end_run"], values | counts) == 1
 
 
@@ -367,9 +388,11 @@ async def keep_runs(session: Session, ids: Sequence[str]) -> int:
     return await session.execute(_queries["keep_runs"], {"ids": list(ids)})
 
 
-async def end_left_runs(session: Session, dead: Sequence[str], unseen_s: float, now: datetime) -> int:
+async def end_left_runs(
+    session: Session, dead: Sequence[str], unseen_s: float, now: datetime, *, most_attempts: int
+) -> int:
     """Marks as interrupted the runs of dead processes, and those that nobody has said to be alive for so long; how many."""
-    values = {"dead": list(dead), "unseen_s": unseen_s, "now": now}
+    values = {"dead": list(dead), "unseen_s": unseen_s, "now": now, "most": most_attempts}
     return await session.execute(_queries["end_left_runs"], values)
 
 
