@@ -26,7 +26,7 @@ async def main(conninfo: str, folder: str, file: str, actor: str) -> None:
         )
         sys.stdout.write(f"{run.id}\n")
         sys.stdout.flush()
-        await asyncio.sleep(600)
+        await asyncio.sleep(60)
 
 
 if __name__ == "__main__":

@@ -112,12 +112,12 @@ wrong as (
     where f.run_id = %(id)s::uuid and not f.is_left_out and f.row_number in (select g.row_number from page g where g.what = 1)
     group by f.row_number)
 select p.row_number, (array['wrong', 'possible_duplicate', 'moved', 'changed', 'new', 'unchanged'])[p.what] as what, p.school_code, p.code, p.name,
-    coalesce(p.before, '{}') as before, coalesce(p.after, '{}') as after, coalesce(p.alike_rows, '{}') as alike_rows,
+    coalesce(p.before, '{}') as before, coalesce(p.after, '{}') as after,
     coalesce((
         select jsonb_agg(jsonb_build_object('id', st.id, 'code', st.code, 'name', st.name) order by st.code)
         from student st
         where st.id = any(p.alike_ids) and st.deleted_at is null), '[]') as alike,
-    coalesce(w.faults, '[]') as faults
+    coalesce(p.alike_rows, '{}') as alike_rows, coalesce(w.faults, '[]') as faults
 from page p
 left join wrong w on p.what = 1 and w.row_number = p.row_number
 order by p.what, p.row_number
