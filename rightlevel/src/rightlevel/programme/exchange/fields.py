@@ -127,7 +127,7 @@ def _place_fields() -> tuple[Field, ...]:
             Field(
                 name,
                 _fixed(text_of(200)),
-                (kind, f"{kind} name", f"{kind}_name", *_PLACE_ALIASES[kind]),
+                (kind, name, f"{kind} name", f"{kind}_name", *_PLACE_ALIASES[kind]),
                 is_place=True,
                 reads="name",
             )
@@ -136,7 +136,7 @@ def _place_fields() -> tuple[Field, ...]:
             Field(
                 code,
                 _fixed(code_of(60, blank="\\N")),
-                (f"{kind}_code", f"{kind} code"),
+                (f"{kind}_code", code, f"{kind} code"),
                 is_place=True,
                 reads="code",
             )
