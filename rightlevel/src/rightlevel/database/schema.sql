@@ -1881,7 +1881,7 @@ create trigger round_counts_follow_its_roll after update of roll_at on round for
 -- each kind that one found.
 create table import_run (
     id uuid primary key default new_id(),
-    kind text not null constraint import_run_kind_is_known check (kind in ('schools', 'students')),
+    kind text not null constraint import_run_kind_is_known check (kind in ('schools', 'students', 'results')),
     filename text not null,
     is_dry_run boolean not null default false,
     state import_state not null default 'waiting',
@@ -1963,11 +1963,12 @@ create table import_preview (
 create table import_added (
     run_id uuid not null references import_run on delete cascade,
     number bigint generated always as identity,
-    thing text not null constraint import_added_thing_is_known check (thing in ('student', 'class', 'school', 'place')),
+    thing text not null constraint import_added_thing_is_known check (thing in ('student', 'class', 'school', 'place', 'result')),
     student_ids uuid[],
     other_ids bigint[],
+    result_ids uuid[],
     primary key (run_id, number),
-    constraint import_added_is_of_one_kind check (num_nonnulls(student_ids, other_ids) = 1)
+    constraint import_added_is_of_one_kind check (num_nonnulls(student_ids, other_ids, result_ids) = 1)
 );
 
 create table import_changed (
@@ -1977,15 +1978,17 @@ create table import_changed (
     school_id bigint,
     version integer not null,
     before jsonb not null,
+    result_id uuid,
     primary key (run_id, number),
-    constraint import_changed_is_of_one_thing check (num_nonnulls(student_id, school_id) = 1)
+    constraint import_changed_is_of_one_thing check (num_nonnulls(student_id, school_id, result_id) = 1)
 );
 create index import_changed_by_student on import_changed (student_id) where student_id is not null;
+create index import_changed_by_result on import_changed (result_id) where result_id is not null;
 
 -- What was said of the files of one source, for its next file.
 create table import_source (
     id bigint generated always as identity primary key,
-    kind text not null constraint import_source_kind_is_known check (kind in ('schools', 'students')),
+    kind text not null constraint import_source_kind_is_known check (kind in ('schools', 'students', 'results')),
     name text not null constraint import_source_name_is_short check (length(name) between 1 and 100),
     mapping text not null constraint import_source_mapping_is_bounded check (length(mapping) <= 65536),
     used_at timestamptz not null default now()

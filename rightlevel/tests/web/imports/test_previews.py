@@ -95,7 +95,9 @@ async def test_each_row_tells_what_would_become_of_it_field_by_field(site: Serve
         rest = await rows_of(client, run, after=first["next"])
         assert [each["row_number"] for each in first["items"] + rest] == [7, 5, 4, 3, 6, 2]
         assert await codes(client) == known
-        classes = (await client.get("/api/v1/classes", params={"school_id": site.cast.school_a})).json()["items"]
+        classes = (await client.get("/api/v1/classes", params={"school_id": site.cast.school_a})).json()[
+            "items"
+        ]
         assert "Z" not in {each["section"] for each in classes}, "a preview makes no class"
 
 

@@ -5,7 +5,6 @@ Public: `open_sheet`, `open_table` (which finds sheet and header by itself) and 
 """
 
 from rightlevel.programme.exchange.actions import (
-    ImportCollided,
     ImportInterrupted,
     fail_run,
     import_sheet,
@@ -33,9 +32,10 @@ from rightlevel.programme.exchange.applying import (
     run_to_apply,
     try_to_hold_run,
 )
-from rightlevel.programme.exchange.fields import FIELDS, KINDS, VALUES, Kind, Terms
+from rightlevel.programme.exchange.fields import FIELDS, KINDS, PERSONAL_KINDS, VALUES, Kind, Terms
 from rightlevel.programme.exchange.mapping import ColumnMapping, MappingInvalid, read_mapping
 from rightlevel.programme.exchange.model import (
+    ImportCollided,
     ImportFault,
     ImportOutcome,
     ImportRun,
@@ -60,6 +60,7 @@ __all__ = [
     "FIELDS",
     "KINDS",
     "MOST_ATTEMPTS",
+    "PERSONAL_KINDS",
     "PREVIEWED_FOR",
     "WHATS",
     "ClaimedRun",

@@ -15,8 +15,8 @@ from flatwater.paging import Page, PageRequest
 from flatwater.transaction import ConstraintViolated, Session
 from rightlevel.programme.accounts import require_still
 from rightlevel.programme.audit import write_audit
-from rightlevel.programme.errors import Conflict, NotFound
-from rightlevel.programme.exchange import store
+from rightlevel.programme.errors import Conflict, Forbidden, NotFound
+from rightlevel.programme.exchange import result_rows, store
 from rightlevel.programme.exchange.applying import take_file
 from rightlevel.programme.exchange.binding import HeadersInvalid, bind
 from rightlevel.programme.exchange.fault_file import MOST_KEPT, FaultFile
@@ -24,6 +24,7 @@ from rightlevel.programme.exchange.fields import Kind, Terms
 from rightlevel.programme.exchange.left_rows import TooMuchLeft, chunks_of, left_rows
 from rightlevel.programme.exchange.mapping import ColumnMapping, mapping_by_headers
 from rightlevel.programme.exchange.model import (
+    ImportCollided,
     ImportFault,
     ImportOutcome,
     ImportRun,
@@ -43,12 +44,6 @@ from rightlevel.programme.students import changing, tell_today
 KEEP_FAULTS: Final = timedelta(days=30)
 SHOWN_IGNORED: Final = 20
 COUNTS: Final = ("added", "changed", "unchanged", "faults", "left_out", "skipped")
-
-
-class ImportCollided(Conflict):
-    """Somebody added the same schools or children while this import was running, so nothing of it was saved. Import it again."""
-
-    code = "import_collided"
 
 
 class ImportInterrupted(Conflict):
@@ -240,7 +235,10 @@ async def _judge_and_save(
     columns = {name: " + ".join(source.columns) for name, source in mapping.sources.items() if source.columns}
     place = [label for name, label in columns.items() if name.startswith("place.")]
     labels = columns | {"place": ", ".join(place) or "place"}
-    found = await store.find_faults(session, new.kind, plan.mapped, labels, saving.grades)
+    if new.kind == "results":
+        found = await result_rows.find_faults(session, _somebody(saving.actor), columns, saving.clock)
+    else:
+        found = await store.find_faults(session, new.kind, plan.mapped, labels, saving.grades)
     wrong = found + faults.count
     skipped = 0
     if wrong and new.is_dry_run and not _is_past_help(faults, found):
@@ -274,6 +272,13 @@ async def _judge_and_save(
         skipped=skipped,
         preview=preview,
     )
+
+
+def _somebody(actor: Actor | None) -> Actor:
+    """Who answers for results; the command line is nobody. *Errors*: Forbidden."""
+    if actor is None:
+        raise Forbidden
+    return actor
 
 
 def _is_past_help(faults: FaultFile, found: int) -> bool:
@@ -326,6 +331,11 @@ async def _save(session: Session, saving: _Saving) -> store.Saved:
     }
     if new.kind == "schools":
         return await store.apply_schools(session, saving.plan.mapped, clock.now(), audited)
+    if new.kind == "results":
+        await store.let_counts_wait(session)
+        matched = await result_rows.apply_results(session, _somebody(actor), saving.run_id, clock)
+        await store.add_waiting_counts(session)
+        return store.Saved(matched.rows_new, matched.rows_changed)
     await changing(session, actor, "import", new.filename)
     await tell_today(session, today(clock))
     return await store.apply_students(session, saving.plan.mapped, clock.now(), audited)

@@ -7,9 +7,16 @@ from typing import Literal
 
 import msgspec
 
+from rightlevel.programme.errors import Conflict
 from rightlevel.programme.exchange.fields import Kind
 
 RunState = Literal["waiting", "reading", "saving", "done", "faulty", "failed", "interrupted"]
+
+
+class ImportCollided(Conflict):
+    """Somebody added the same schools or children while this import was running, so nothing of it was saved. Import it again."""
+
+    code = "import_collided"
 
 
 class NewRun(msgspec.Struct, frozen=True):

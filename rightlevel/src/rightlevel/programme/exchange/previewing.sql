@@ -12,6 +12,14 @@ select %(id)s::uuid, 1, f.row_number, coalesce(s.code, ''), coalesce(s.name_loca
 from (select distinct row_number from found_fault where not is_left_out and row_number > 0) f
 left join staged_school s on s.row_number = f.row_number
 
+-- name: preview_wrong_results
+-- The same of results, by whose they are.
+insert into import_preview (run_id, what, row_number, student_id, school_code, code, name)
+select %(id)s::uuid, 1, f.row_number, s.student_id, coalesce(left(s.school_code, 200), ''), coalesce(s.code, ''), coalesce(st.name, '')
+from (select distinct row_number from found_fault where not is_left_out and row_number > 0) f
+left join staged_result s on s.row_number = f.row_number
+left join student st on st.id = s.student_id
+
 -- name: preview_students
 -- Says of each child of the file whether it is new, moved, changed or as it was, field by field. *Cost*: one pass over the file.
 insert into import_preview (run_id, what, row_number, student_id, school_code, code, name, before, after)
@@ -56,6 +64,27 @@ left join lateral (
         'ownership', sc.ownership, 'area', sc.area, 'latitude', sc.latitude, 'longitude', sc.longitude, 'is_practice', sc.is_practice,
         'status', sc.status)) b
     where b.value is distinct from n.fields->b.key) d on m.is_changed
+
+-- name: preview_results
+-- Says of each row of results whether it is new, changed or as it was, field by field of both subjects. *Cost*: one pass over the file.
+with cells as (
+    select m.row_number, bool_or(m.is_changed) as is_changed, bool_or(m.result_id is null) as is_new
+    from matched_result m
+    group by m.row_number),
+fields as (
+    select m.row_number, jsonb_object_agg(m.subject || '_' || a.key, m.before -> a.key) as before,
+        jsonb_object_agg(m.subject || '_' || a.key, a.value) as after
+    from matched_result m
+    cross join lateral jsonb_each(m.after) a
+    where a.value is distinct from coalesce(m.before -> a.key, 'null')
+    group by m.row_number)
+insert into import_preview (run_id, what, row_number, student_id, school_code, code, name, before, after)
+select %(id)s::uuid, case when c.is_changed then 4 when c.is_new then 5 else 6 end, s.row_number, s.student_id, s.school_code, s.code,
+    coalesce(st.name, ''), case when c.is_changed then f.before end, f.after
+from staged_result s
+left join cells c on c.row_number = s.row_number
+left join fields f on f.row_number = s.row_number
+left join student st on st.id = s.student_id
 
 -- name: schools_with_new_children
 -- At which schools the file has new children, and how many. *Cost*: one pass over the file.

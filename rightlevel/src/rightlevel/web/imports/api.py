@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import msgspec
 
 from flatwater.contract import Accepted, Upload
@@ -13,6 +11,7 @@ from rightlevel.programme.errors import Fault, Invalid
 from rightlevel.programme.exchange import (
     HowToApply,
     ImportRun,
+    Kind,
     NewRun,
     What,
     list_faults,
@@ -38,7 +37,7 @@ MANY_FAULTS = PageLimit(100)
 class ImportForm(msgspec.Struct, frozen=True):
     """What the sent file holds, how its columns are to be read (TOML; else by their headers), and whether only to try."""
 
-    kind: Literal["schools", "students"]
+    kind: Kind
     mapping: str = ""
     dry_run: bool = False
     leaves_bad_rows: bool = False
