@@ -225,7 +225,7 @@ BOUNDS: Final[tuple[Bound, ...]] = (
     ),
     Bound(
         "import_changed",
-        "each child or school that an import changes, as it was before",
+        "each child, school or result that an import changes, as it was before",
         "its undoing; sweeping when the import is 30 days old; erasing the child",
         "sweep:sweep_import_changes",
         2_000,

@@ -101,6 +101,19 @@ async def test_each_row_tells_what_would_become_of_it_field_by_field(site: Serve
         assert "Z" not in {each["section"] for each in classes}, "a preview makes no class"
 
 
+async def test_what_was_told_is_what_the_import_then_does(site: Served) -> None:
+    async with site.client("coordinator") as client:
+        await send(client, BEFORE, dry=False)
+        run = await send(client, FILE)
+        told = run["preview"]
+        done = await ended(client, (await apply(client, run, leaves_bad_rows=True)).json()["id"])
+        assert done["added"] == told["new"] + told["possible_duplicate"]
+        assert done["changed"] == told["changed"] + told["moved"]
+        assert (done["unchanged"], done["skipped"]) == (told["unchanged"], told["wrong"])
+        again = await send(client, FILE)
+        assert again["preview"] == {"wrong": 1, "unchanged": 5}, "and then it is as it was told"
+
+
 async def test_what_was_looked_at_is_applied_once_and_as_it_was_said(site: Served) -> None:
     async with site.client("coordinator") as client:
         run = await send(

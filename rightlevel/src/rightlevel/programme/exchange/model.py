@@ -14,7 +14,7 @@ RunState = Literal["waiting", "reading", "saving", "done", "faulty", "failed", "
 
 
 class ImportCollided(Conflict):
-    """Somebody added the same schools or children while this import was running, so nothing of it was saved. Import it again."""
+    """Somebody changed the same schools, children or results while this import was running, so nothing of it was saved. Import it again."""
 
     code = "import_collided"
 

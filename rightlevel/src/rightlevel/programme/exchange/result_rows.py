@@ -201,12 +201,21 @@ async def apply_results(session: Session, actor: Actor, run_id: str, clock: Cloc
         numbers = [row.number for row in rows if row.version is not None]
         if numbers:
             await session.execute(_queries["keep_before_results"], {"run_id": run_id, "numbers": numbers})
-        writes = [row.as_write() for row in rows]
-        answers = await enter_results(session, actor, writes, clock, keeps_details=True, methods=BY_FILE)
-        if not all(answer.is_saved for answer in answers):
-            raise ImportCollided
-        added = [answer.result_id for answer in answers if answer.code == "saved"]
-        if added:
-            await session.execute(_queries["keep_added_results"], {"run_id": run_id, "ids": added})
+        reasons = {row.reason for row in rows}
+        if len(reasons) > 1:
+            # What is told of an override in the audit is one reason, so those of each are written by themselves; all are held first, in one order.
+            await session.fetch_value(_queries["hold_children"], {"ids": [row.student_id for row in rows]})
+        for reason in reasons:
+            await _enter(session, actor, [row for row in rows if row.reason == reason], run_id, clock)
         after = rows[-1].number
     return counts
+
+
+async def _enter(session: Session, actor: Actor, rows: Sequence[_Row], run_id: str, clock: Clock) -> None:
+    writes = [row.as_write() for row in rows]
+    answers = await enter_results(session, actor, writes, clock, keeps_details=True, methods=BY_FILE)
+    if not all(answer.is_saved for answer in answers):
+        raise ImportCollided
+    added = [answer.result_id for answer in answers if answer.code == "saved"]
+    if added:
+        await session.execute(_queries["keep_added_results"], {"run_id": run_id, "ids": added})

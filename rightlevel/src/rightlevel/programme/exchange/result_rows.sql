@@ -207,3 +207,8 @@ where m.is_changed and m.number = any(%(numbers)s::bigint[])
 -- name: keep_added_results
 -- Keeps which results the file added.
 insert into import_added (run_id, thing, result_ids) values (%(run_id)s::uuid, 'result', %(ids)s::uuid[])
+
+-- name: hold_children
+-- Holds some children in the order of their ids, as whoever enters results does. Served by student_pkey.
+select count(*) as held
+from (select st.id from student st where st.id = any(%(ids)s::uuid[]) order by st.id for no key update) children

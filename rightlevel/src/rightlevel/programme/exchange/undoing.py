@@ -19,7 +19,7 @@ from rightlevel.programme.audit import write_audit
 from rightlevel.programme.errors import Conflict, NotFound
 from rightlevel.programme.exchange import store
 from rightlevel.programme.exchange.fault_file import MOST_KEPT
-from rightlevel.programme.exchange.fields import KINDS, PLACE_KINDS, Kind
+from rightlevel.programme.exchange.fields import PLACE_KINDS, Kind
 from rightlevel.programme.exchange.model import ImportOutcome, NewRun, Progress
 from rightlevel.programme.ids import is_uuid
 from rightlevel.programme.permissions import Actor, require
@@ -60,7 +60,7 @@ class Undoable(msgspec.Struct, frozen=True):
     """An import as it stands before it is undone."""
 
     id: str
-    kind: str
+    kind: Kind
     filename: str
     state: str
     is_dry_run: bool
@@ -94,8 +94,7 @@ async def run_to_undo(session: Session, actor: Actor, run_id: str, clock: Clock)
     refusal = found.refusal(clock.now())
     if refusal is not None:
         raise refusal
-    kind = next(each for each in KINDS if each == found.kind)
-    return NewRun(kind, found.filename, is_dry_run=False, bytes_total=0, undoes=found.id)
+    return NewRun(found.kind, found.filename, is_dry_run=False, bytes_total=0, undoes=found.id)
 
 
 async def is_undoable(session: Session, run_id: str, clock: Clock) -> bool:
