@@ -132,6 +132,7 @@ async def find_faults(session: Session, actor: Actor, labels: dict[str, str], cl
     for name, field in checks:
         values = {"column": labels.get(field, field), "labels": said, "most": MOST_KEPT}
         count += await session.fetch_value(_queries[name], values)
+    await session.fetch_value(_queries["look_up_by_index"], {})
     after = 0
     while rows := await _rows(session, after):
         answers = await judge_results(

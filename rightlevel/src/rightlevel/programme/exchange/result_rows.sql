@@ -212,3 +212,8 @@ insert into import_added (run_id, thing, result_ids) values (%(run_id)s::uuid, '
 -- Holds some children in the order of their ids, as whoever enters results does. Served by student_pkey.
 select count(*) as held
 from (select st.id from student st where st.id = any(%(ids)s::uuid[]) order by st.id for no key update) children
+
+-- name: look_up_by_index
+-- Has this transaction look results up by their indexes, however few there are as yet: a plan that was made while there were none reads all that the
+-- import has added, for every 200 of them again.
+select set_config('enable_seqscan', 'off', true) as said
