@@ -236,6 +236,14 @@ async def test_the_page_takes_results_and_gives_a_workbook_to_fill_in(site: Serv
         assert "Apply this" in page
 
 
+async def test_a_file_tells_at_most_so_many_results(site: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rightlevel.programme.exchange.result_rows.MOST_RESULTS", 1)
+    async with site.client("admin") as client:
+        run = await send(client, HEADER + "A,A0,baseline,word,division,2026-11-10\n")
+    assert (run["state"], run["added"]) == ("failed", 0)
+    assert run["message"].startswith("A file takes at most 100,000 results")
+
+
 async def test_a_closed_round_takes_results_with_a_reason_and_a_frozen_one_takes_and_gives_back_none(
     site: Served,
 ) -> None:

@@ -24,6 +24,7 @@ from rightlevel.programme.permissions import Actor
 from rightlevel.programme.results import (
     BY_FILE,
     MAX_WRITES,
+    OVERRIDABLE,
     ResultAnswer,
     ResultWrite,
     enter_results,
@@ -34,9 +35,7 @@ _queries = load_queries(__package__ or "", "result_rows.sql")
 MOST_RESULTS: Final = 100_000
 """Their children are held until all are saved, 20 seconds for so many; whoever tests one of them meanwhile waits, or tries again."""
 OVERRIDE: Final = "Say why in a column reason, to save it all the same."
-GOES_PAST: Final = frozenset(
-    {"date_outside_round", "round_not_open", "school_locked", "result_locked", "verified"}
-)
+GOES_PAST: Final = OVERRIDABLE - {"round_frozen"}
 """The refusals that a reason of who leads goes past."""
 _FIELDS: Final = {
     "date_in_future": "tested_on",

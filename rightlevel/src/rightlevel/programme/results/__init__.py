@@ -47,6 +47,7 @@ from rightlevel.programme.results.locks import (
 )
 from rightlevel.programme.results.model import (
     BY_FILE,
+    OVERRIDABLE,
     TESTERS,
     CurrentResult,
     GuidedTest,
@@ -64,6 +65,7 @@ from rightlevel.programme.results.testing_status import TestingStatus, sum_of
 
 __all__ = [
     "BY_FILE",
+    "OVERRIDABLE",
     "MAX_STEPS",
     "TASKS",
     "TESTED",
