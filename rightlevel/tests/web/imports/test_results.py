@@ -190,20 +190,24 @@ async def test_each_row_is_judged_and_says_what_is_wrong_where(site: Served) -> 
 
 async def test_an_undoing_names_what_stands_on_it(site: Served) -> None:
     async with site.client("coordinator") as client:
-        ids = await children(client, "U", 2)
-        done = await send(
-            client, HEADER + "A,U0,baseline,word,,2026-11-10\nA,U1,baseline,story,,2026-11-10\n"
-        )
+        ids = await children(client, "U", 3)
+        rows = [f"A,U{number},baseline,word,,2026-11-10\n" for number in range(3)]
+        done = await send(client, HEADER + "".join(rows))
         (one,) = (await client.get(f"/api/v1/students/{ids['U0']}/results")).json()["items"]
         await client.post("/api/v1/result-locks", json={"result_ids": [one["id"]], "reason": "checked"})
         await send(client, HEADER + "A,U1,baseline,paragraph,,2026-11-10\n")
+        async with site.client("admin") as admin:
+            erased = {"confirmation": "U2", "reason": "the family asked"}
+            assert (await admin.post(f"/api/v1/students/{ids['U2']}/erase", json=erased)).is_success
         undone = await undo(client, done)
         assert undone["state"] == "faulty"
         found = (await client.get(f"/api/v1/imports/{undone['id']}/faults")).json()["items"]
-        assert [(each["value"], each["rule"]) for each in found] == [
-            ("U0", "This result is locked"),
-            ("U1", "This result was changed since"),
-        ]
+        assert {each["value"]: each["rule"] for each in found if each["value"].startswith("U")} == {
+            "U0": "This result is locked",
+            "U1": "This result was changed since",
+        }
+        (anonymous,) = [each["rule"] for each in found if not each["value"].startswith("U")]
+        assert anonymous == "This child was erased: its results stay counted"
         assert len(await results(client, ids["U0"])) == 1
 
 

@@ -356,6 +356,7 @@ with found as (
     cross join lateral (
         select case
             when r.deleted_at is not null then 'This result was removed since'
+            when st.erased_at is not null then 'This child was erased: its results stay counted'
             when r.is_hidden or st.deleted_at is not null then 'This child was removed since'
             when r.is_verified or exists (select 1 from verification v where v.result_id = r.id and v.created_at > %(ended_at)s)
                 then 'This result was tested again'
