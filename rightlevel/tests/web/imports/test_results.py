@@ -248,6 +248,34 @@ async def test_a_file_tells_at_most_so_many_results(site: Served, monkeypatch: p
     assert run["message"].startswith("A file takes at most 100,000 results")
 
 
+async def test_results_of_a_past_year_come_by_its_roster_its_round_and_then_the_years_after(
+    site: Served,
+) -> None:
+    year = {"name": "2025", "starts_on": "2025-01-01", "ends_on": "2025-12-31"}
+    roster = "school_code,code,name,sex,grade,school_year\nA,Y0,Child Y0,f,3,2025\n"
+    header = HEADER.replace("round,", "round,school_year,")
+    async with site.client("admin") as client:
+        past = (await client.post("/api/v1/school-years", json=year)).json()
+        days = {"kind": "endline", "starts_on": "2025-11-01", "ends_on": "2025-11-30"}
+        held = (await client.post("/api/v1/rounds", json={"school_year_id": past["id"], **days})).json()
+        await to_state(client, held["id"], "open")
+        assert (await send(client, roster, kind="students"))["added"] == 1
+        told = await send(client, header + "A,Y0,endline,2025,word,subtraction,2025-11-20\n")
+        assert (told["state"], told["added"]) == ("done", 1), await faults_of(client, told)
+        went_on = await send(client, roster.replace("3,2025", "4,2026"), kind="students")
+        assert went_on["changed"] == 1, went_on
+        told = await send(client, header + "A,Y0,baseline,2026,story,division,2026-11-20\n")
+        assert told["added"] == 1, await faults_of(client, told)
+        found = (await client.get("/api/v1/students", params={"search": "Child Y0"})).json()["items"]
+        kept = (await client.get(f"/api/v1/students/{found[0]['id']}/results")).json()["items"]
+        assert {(each["year_name"], each["level"]) for each in kept} == {
+            ("2025", "word"),
+            ("2025", "subtraction"),
+            ("2026", "story"),
+            ("2026", "division"),
+        }
+
+
 async def test_a_closed_round_takes_results_with_a_reason_and_a_frozen_one_takes_and_gives_back_none(
     site: Served,
 ) -> None:
@@ -255,7 +283,7 @@ async def test_a_closed_round_takes_results_with_a_reason_and_a_frozen_one_takes
     with_reason = header + "A,P0,baseline,division,2026-11-10,came on paper\n"
     async with site.client("admin") as client:
         await children(client, "P", 3)
-        await to_state(client, site, "closed")
+        await to_state(client, site.cast.round, "closed")
         refused = await send(client, header + "A,P0,baseline,division,2026-11-10,\n")
         assert [rule for _, _, rule in await faults_of(client, refused)] == [
             "This round is not open. Say why in a column reason, to save it all the same."
@@ -270,7 +298,7 @@ async def test_a_closed_round_takes_results_with_a_reason_and_a_frozen_one_takes
         ]
         past = ["round_not_open"]
         assert sorted(told) == [("came on paper", past), ("lost and found", past)], "each with its own reason"
-        await to_state(client, site, "frozen")
+        await to_state(client, site.cast.round, "frozen")
         late = await send(client, header + "A,P2,baseline,division,2026-11-10,came on paper\n")
         assert [(column, rule) for _, column, rule in await faults_of(client, late)] == [
             ("round", "This round is frozen: what is wrong in it is amended child by child")
@@ -281,8 +309,8 @@ async def test_a_closed_round_takes_results_with_a_reason_and_a_frozen_one_takes
         assert {rule for _, _, rule in await faults_of(client, undone)} == {"The round was frozen since"}
 
 
-async def to_state(client: httpx.AsyncClient, site: Served, state: str) -> None:
-    where = f"/api/v1/rounds/{site.cast.round}"
+async def to_state(client: httpx.AsyncClient, round_id: int, state: str) -> None:
+    where = f"/api/v1/rounds/{round_id}"
     version = (await client.get(where)).json()["version"]
     asked = {"version": version, "state": state, "with_open_retests": True, "reason": "all came"}
     answer = await client.post(f"{where}/state", json=asked)
