@@ -33,7 +33,7 @@ from rightlevel.programme.results import (
 
 _queries = load_queries(__package__ or "", "result_rows.sql")
 MOST_RESULTS: Final = 100_000
-"""Their children are held until all are saved, 20 seconds for so many; whoever tests one of them meanwhile waits, or tries again."""
+"""Their children are held until all are saved, 17 seconds for so many; whoever tests one of them meanwhile waits, or tries again. *Source*: decision 35."""
 OVERRIDE: Final = "Say why in a column reason, to save it all the same."
 GOES_PAST: Final = OVERRIDABLE - {"round_frozen"}
 """The refusals that a reason of who leads goes past."""
