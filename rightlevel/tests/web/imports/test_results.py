@@ -74,9 +74,9 @@ async def figures(client: httpx.AsyncClient, site: Served) -> Any:
     return answer.json()
 
 
-async def taken(client: httpx.AsyncClient, site: Served) -> bytes:
+async def taken(client: httpx.AsyncClient, site: Served, kind: str = "csv") -> bytes:
     """All results of school A in the round, as a file."""
-    asked = {"what": "results", "format": "csv", "school_id": site.cast.school_a, "round_id": site.cast.round}
+    asked = {"what": "results", "format": kind, "school_id": site.cast.school_a, "round_id": site.cast.round}
     answer = await client.post("/api/v1/exports", json=asked)
     assert answer.status_code == 200, answer.text
     return answer.content
@@ -266,6 +266,12 @@ async def test_results_of_a_past_year_come_by_its_roster_its_round_and_then_the_
         assert went_on["changed"] == 1, went_on
         told = await send(client, header + "A,Y0,baseline,2026,story,division,2026-11-20\n")
         assert told["added"] == 1, await faults_of(client, told)
+        book = {"file": ("taken.xlsx", await taken(client, site, "xlsx"), "application/zip")}
+        answer = await client.post("/api/v1/imports", data={"kind": "results", "dry_run": "true"}, files=book)
+        back = await ended(client, answer.json()["id"])
+        assert (back["state"], list(back["preview"])) == ("done", ["unchanged"]), await faults_of(
+            client, back
+        )
         found = (await client.get("/api/v1/students", params={"search": "Child Y0"})).json()["items"]
         kept = (await client.get(f"/api/v1/students/{found[0]['id']}/results")).json()["items"]
         assert {(each["year_name"], each["level"]) for each in kept} == {
