@@ -41,6 +41,7 @@ def bad_files() -> Iterator[BadFile]:
     yield from workbooks()
     yield from children()
     yield from schools()
+    yield from results()
 
 
 def encodings() -> Iterator[BadFile]:
@@ -344,7 +345,7 @@ def schools() -> Iterator[BadFile]:
     header = "code,name_local,place.province,place.district"
     row = "NEW,New school,North,Near"
     wrong = {
-        "latitude": ("91", "-91", "12° 30'", "north", "1,5"),
+        "latitude": ("91", "-91", "12° 30'", "north", "1.5.2"),
         "status": ("maybe", "2"),
         "ownership": ("mine", "9"),
         "area": ("desert",),
@@ -352,7 +353,8 @@ def schools() -> Iterator[BadFile]:
     }
     for field, values in wrong.items():
         for value in values:
-            content = csv_of(f'{row},"{value}",100', header=f"{header},{field},longitude")
+            beside = (",longitude", ",100") if field == "latitude" else ("", "")
+            content = csv_of(f'{row},"{value}"{beside[1]}', header=f"{header},{field}{beside[0]}")
             yield BadFile("schools", f"{field} is {value}", content, kind="schools")
     files = {
         "no code": csv_of(",New school,North,Near", header=header),
@@ -365,3 +367,31 @@ def schools() -> Iterator[BadFile]:
     }
     for name, content in files.items():
         yield BadFile("schools", name, content, kind="schools")
+
+
+def results() -> Iterator[BadFile]:
+    header = "school_code,code,round,school_year,language_level,language_outcome,language_tool,tested_on"
+    rows = {
+        "a level that there is not": "A,A0,baseline,,fluent,,,2026-11-10",
+        "a level of the other subject": "A,A0,baseline,,division,,,2026-11-10",
+        "an outcome that there is not": "A,A0,baseline,,word,passed,,2026-11-10",
+        "a level of a child who was away": "A,A0,baseline,,word,absent,,2026-11-10",
+        "a test without a level": "A,A0,baseline,,,assessed,,2026-11-10",
+        "a level and no test": "A,A0,baseline,,word,not_tested,,2026-11-10",
+        "no round": "A,A0,,,word,,,2026-11-10",
+        "a round that there is not": "A,A0,midline,,word,,,2026-11-10",
+        "a year that there is not": "A,A0,baseline,1850,word,,,2026-11-10",
+        "a tool that there is not": "A,A0,baseline,,word,,5,2026-11-10",
+        "no day": "A,A0,baseline,,word,,,",
+        "a day to come": "A,A0,baseline,,word,,,2027-11-10",
+        "a day outside the round": "A,A0,baseline,,word,,,2026-10-01",
+        "a day that there is not": "A,A0,baseline,,word,,,2026-11-31",
+        "a child that there is not": "A,NOBODY,baseline,,word,,,2026-11-10",
+        "a school that there is not": "NOWHERE,A0,baseline,,word,,,2026-11-10",
+        "another school's child": "B,A4,baseline,,word,,,2026-11-10",
+    }
+    for name, row in rows.items():
+        yield BadFile("results", name, csv_of(row, header=header), kind="results")
+    twice = csv_of("A,A0,baseline,,word,,,2026-11-10", "A,A0,baseline,,story,,,2026-11-11", header=header)
+    yield BadFile("results", "the same child twice", twice, kind="results")
+    yield BadFile("results", "children for results", csv_of(GOOD), kind="results")

@@ -22,6 +22,10 @@ from rightlevel.programme.exchange import ImportFault, NewRun, Progress, list_fa
 
 pytestmark = pytest.mark.anyio
 READER = Path(__file__).parents[2] / "reading_bad_files.py"
+ROWS = ("schools", "results")
+"""Groups of the corpus whose files are wrong in a row; those of another kind (children for schools) in their headers."""
+AT_ONCE = 2
+"""Each waits for the database half of the time."""
 MOST_GROWTH = 32 * 1024 * 1024
 """Measured: 20 MB. The largest file of the corpus unpacks to 60 MB, and guesses at an encoding load tables of their own."""
 QUERIES = read_queries(
@@ -50,21 +54,36 @@ async def test_each_bad_file_gets_a_sentence_that_says_what_and_where_and_saves_
         async with database.transaction(deadline_s=30) as session:
             cast = await make_cast(session)
         before = await saved(database)
-        for bad in bad_files():
-            state, faults = await imported(database, cast, clock, tmp_path, bad)
-            said = "; ".join(f"row {each.row_number} {each.column_name}: {each.rule}" for each in faults)
-            if state != "faulty" or not faults:
-                wrong.append(f"{bad.group}: {bad.name}: {state} {said}")
-            elif not all(says_what_and_where(each) for each in faults):
-                wrong.append(f"{bad.group}: {bad.name}: says too little: {said}")
-        assert await saved(database) == before
+        waiting = list(enumerate(bad_files()))
+
+        async def work() -> None:
+            while waiting:
+                number, bad = waiting.pop()
+                path = tmp_path / f"bad-{number}{bad.suffix}"
+                state, faults = await imported(database, cast, clock, path, bad)
+                said = "; ".join(f"row {each.row_number} {each.column_name}: {each.rule}" for each in faults)
+                if state != "faulty" or not faults:
+                    wrong.append(f"{bad.group}: {bad.name}: {state} {said}")
+                elif (
+                    bad.group in ROWS
+                    and " for " not in bad.name
+                    and any(each.rule.startswith("No column") for each in faults)
+                ):
+                    wrong.append(f"{bad.group}: {bad.name}: its rows were never looked at")
+                elif not all(says_what_and_where(each) for each in faults):
+                    wrong.append(f"{bad.group}: {bad.name}: says too little: {said}")
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(AT_ONCE):
+                tasks.start_soon(work)
+        after = await saved(database)
     assert wrong == []
+    assert after == before
 
 
 async def imported(
-    database: Database, cast: Cast, clock: StandingClock, folder: Path, bad: BadFile
+    database: Database, cast: Cast, clock: StandingClock, path: Path, bad: BadFile
 ) -> tuple[str, list[ImportFault]]:
-    path = folder / f"bad{bad.suffix}"
     await anyio.Path(path).write_bytes(bad.content)
     new = NewRun(bad.kind, path.name, is_dry_run=False, bytes_total=len(bad.content))
     request = ImportRequest(new, path, None, cast.coordinator)
