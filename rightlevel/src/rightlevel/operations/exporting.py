@@ -24,6 +24,9 @@ from rightlevel.programme.exports import (
     Ended,
     ExportAsk,
     FileWriter,
+    ODataFile,
+    ODataPage,
+    PageReading,
     Part,
     Reading,
     SheetBegun,
@@ -76,14 +79,16 @@ class Exports:
         if self._here >= MOST_WAITING:
             raise ExportsBusy
 
-    async def stream(self, actor: Actor, export_id: str, ask: ExportAsk) -> AsyncIterator[bytes]:
-        """The bytes of a file that was begun; how it ended is written down, also where its client leaves.
+    async def stream(
+        self, actor: Actor, export_id: str, ask: ExportAsk, page: ODataPage | None = None
+    ) -> AsyncIterator[bytes]:
+        """The bytes of a file that was begun, or of a page of it; how it ended is written down, also where its client leaves.
 
         *Errors*: ExportsBusy; what ends the reading. *Cost*: one connection for as long as the file is read; memory that does not grow with it.
         """
         self.require_room()
         self._here += 1
-        sending = _Sending(ask)
+        sending = _Sending(ask, page)
         try:
             async for content in sending.blocks(self._database, self._turns, actor, self._key, self._clock):
                 yield content
@@ -113,12 +118,13 @@ class Exports:
 class _Sending:
     """One file on its way."""
 
-    def __init__(self, ask: ExportAsk) -> None:
+    def __init__(self, ask: ExportAsk, page: ODataPage | None = None) -> None:
         self.state: Any = "stopped"
         self._ask = ask
+        self._page = page
         self._digest = hashlib.sha256()
         self._bytes = 0
-        self._reading: Reading | None = None
+        self._reading: Reading | PageReading | None = None
         self._as_of: datetime | None = None
 
     def ended(self) -> Ended:
@@ -142,8 +148,15 @@ class _Sending:
         async def read() -> None:
             async with turns, database.snapshot(deadline_s=EXPORT_S) as session:
                 self._as_of = await moment(session)
-                self._reading = Reading(session, actor, self._ask, key=key, today=today(clock))
-                async for content in _written(self._reading.parts(), WRITERS[self._ask.format]()):
+                file: FileWriter
+                if self._page is None:
+                    reading = Reading(session, actor, self._ask, key=key, today=today(clock))
+                    parts, file = reading.parts(), WRITERS[self._ask.format]()
+                else:
+                    reading = PageReading(session, actor, self._ask, self._page)
+                    parts, file = reading.parts(key=key, today=today(clock)), ODataFile(self._page, reading.state)
+                self._reading = reading
+                async for content in _written(parts, file):
                     await _put(ahead, content)
             await _put(ahead, None)
 
@@ -185,7 +198,7 @@ async def _next(ahead: asyncio.Queue[bytes | None], reader: asyncio.Task[None]) 
 
 async def _written(parts: AsyncIterator[Part], file: FileWriter) -> AsyncIterator[bytes]:
     """The bytes of a file, in pieces worth sending. What takes a processor's time is done in a thread."""
-    is_text = isinstance(file, WRITERS["csv"] | WRITERS["jsonl"])  # type: ignore[operator]
+    is_text = isinstance(file, WRITERS["csv"] | WRITERS["jsonl"] | ODataFile)  # type: ignore[operator]
     held: list[bytes] = []
     size = 0
     async for part in parts:

@@ -1,7 +1,8 @@
 """Files taken out: rosters, results, re-tests, attendance, visits, assignments, people, counts, made while they are sent, each with a manifest.
 
 Public: `begin_export`, `Reading` and `writer_of` (what makes a file), `end_export`; `list_exports`, `read_export`, `read_codebook`, `choices_of` (the deeds);
-`ExportAsk`, `ExportRun` and the other values.
+`ExportAsk`, `ExportRun` and the other values. For OData: `sets_of`, `service_document`, `metadata_document`, `page_asked`, `narrowed`, `PageReading`,
+`ODataFile`, `error_document`.
 """
 
 from collections.abc import Callable
@@ -23,6 +24,20 @@ from rightlevel.programme.exports.model import (
     Format,
     What,
 )
+from rightlevel.programme.exports.odata import (
+    NotDone,
+    ODataFile,
+    ODataOptions,
+    ODataPage,
+    ODataSet,
+    error_document,
+    metadata_document,
+    narrowed,
+    page_asked,
+    service_document,
+    sets_of,
+)
+from rightlevel.programme.exports.pages import PageReading
 from rightlevel.programme.exports.parquet_file import ParquetFile
 from rightlevel.programme.exports.reading import Part, Reading, Rows, SheetBegun
 from rightlevel.programme.exports.sheet_file import Workbook
@@ -47,6 +62,12 @@ __all__ = [
     "ExportRun",
     "FileWriter",
     "Format",
+    "NotDone",
+    "ODataFile",
+    "ODataOptions",
+    "ODataPage",
+    "ODataSet",
+    "PageReading",
     "Part",
     "Reading",
     "Rows",
@@ -56,8 +77,14 @@ __all__ = [
     "begin_export",
     "choices_of",
     "end_export",
+    "error_document",
     "list_exports",
+    "metadata_document",
     "moment",
+    "narrowed",
+    "page_asked",
     "read_codebook",
     "read_export",
+    "service_document",
+    "sets_of",
 ]

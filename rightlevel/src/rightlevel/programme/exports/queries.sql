@@ -1,14 +1,29 @@
 -- fragment: opened
--- What every file's statement begins with: its rows go out as lines of CSV, of JSON, or as the texts of a sheet.
+-- What every file's statement begins with: its rows go out as lines of CSV, of JSON, or as the texts of a sheet; or a page of them, or their number.
 copy (
 --? json: select row_to_json(r) from (
+--? whole: select row_to_json(r) from (
+--? picked: select to_jsonb(r) - %(left_out)s::text[] from (
+--? counted: select count(*) from (
 
 -- fragment: closed
--- What it ends with.
+-- What it ends with; of a page, with what its rows must meet: each condition is a column's name, how it is compared, and with what.
 --? json: ) r
+--? page: ) r
+--? page: where %(fields)s::text[] = '{}' or not exists (
+--? page:     select 1
+--? page:     from unnest(%(fields)s::text[], %(tests)s::text[], %(wanted)s::text[]) f (field, test, wanted)
+--? page:     cross join lateral (select to_jsonb(r) -> f.field as cell, to_jsonb(r) ->> f.field as told) c
+--? page:     where not coalesce(case
+--? page:         when jsonb_typeof(c.cell) = 'number' then case f.test when 'eq' then c.told::numeric = f.wanted::numeric
+--? page:             when 'ge' then c.told::numeric >= f.wanted::numeric else c.told::numeric <= f.wanted::numeric end
+--? page:         else case f.test when 'eq' then c.told = f.wanted
+--? page:             when 'ge' then c.told collate "C" >= f.wanted else c.told collate "C" <= f.wanted end end, false))
+--? limited: limit %(most)s::bigint
 ) to stdout
 --? csv: (format csv)
 --? json: (format csv, quote e'\x01', delimiter e'\x02')
+--? page: (format csv, quote e'\x01', delimiter e'\x02')
 
 -- name: keep_roster
 -- Children of some schools, each once, school by school: those who left too, removed ones not. Served by student_by_school.

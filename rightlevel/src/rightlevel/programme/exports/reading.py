@@ -113,7 +113,8 @@ class Reading:
             values["shown"] = await store.shown_of(self._session, values["round_id"])
         schools = store.schools_of(self._session, values, keeps_removed=what in ("results", "statistics"))
         together: list[int] = []
-        async for some in schools:
+        async for found in schools:
+            some = [each.id for each in found]
             if ask.is_deidentified:
                 # In one order over all of them: where a row stands would tell its school.
                 together += some

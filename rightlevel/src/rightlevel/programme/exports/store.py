@@ -83,10 +83,23 @@ def values_of(actor: Actor, ask: ExportAsk, key: bytes, today: date) -> dict[str
 
 def statement_of(what: What, ask: ExportAsk) -> Query:
     """The statement that gives a file's rows, in the form that its format takes."""
+    return _coded(what, ask).plus(*_WRAPPED[ask.format])
+
+
+def _coded(what: What, ask: ExportAsk) -> Query:
     name = f"keep_{what}"
     coded = f"{name}_deidentified"
-    query = _queries[coded if ask.is_deidentified and coded in _queries else name]
-    return query.plus(*_WRAPPED[ask.format])
+    return _queries[coded if ask.is_deidentified and coded in _queries else name]
+
+
+def page_statement_of(what: What, ask: ExportAsk, *, is_picked: bool) -> Query:
+    """The statement that gives the rows of a page as objects, with all columns or those that are picked."""
+    return _coded(what, ask).plus("page", "limited", "picked" if is_picked else "whole")
+
+
+def count_statement_of(what: What, ask: ExportAsk) -> Query:
+    """The statement that counts the rows that meet a page's conditions."""
+    return _coded(what, ask).plus("page", "counted")
 
 
 def rows_of(session: Session, query: Query, values: dict[str, Any]) -> AsyncIterator[CopiedBlock]:
@@ -95,15 +108,14 @@ def rows_of(session: Session, query: Query, values: dict[str, Any]) -> AsyncIter
 
 
 async def schools_of(
-    session: Session, values: dict[str, Any], *, keeps_removed: bool
-) -> AsyncIterator[list[int]]:
-    """The schools of an export in the order of their codes, forty at a time."""
-    after = ""
+    session: Session, values: dict[str, Any], *, keeps_removed: bool, after: str = ""
+) -> AsyncIterator[list[School]]:
+    """The schools of an export in the order of their codes, after one, forty at a time."""
     while True:
         asked = values | {"after": after, "rows": SCHOOLS_ASKED, "keeps_removed": keeps_removed}
         found = await session.fetch_all(_queries["schools_to_export"], asked, into=School)
         for at in range(0, len(found), SCHOOLS_AT_ONCE):
-            yield [each.id for each in found[at : at + SCHOOLS_AT_ONCE]]
+            yield found[at : at + SCHOOLS_AT_ONCE]
         if len(found) < SCHOOLS_ASKED:
             return
         after = found[-1].code

@@ -28,12 +28,14 @@ from rightlevel.programme.exports import (
 from rightlevel.programme.permissions import Actor, May, may
 from rightlevel.programme.rounds import list_rounds
 from rightlevel.web.exporting import KINDS, stream_export, streamed
+from rightlevel.web.exports import odata
 from rightlevel.web.feature import IN_PAGES, Deeds
 from rightlevel.web.request import READ_S, WRITE_S, ByUuid, Request, actor_of
 from rightlevel.web.sent import day_or_none
 from rightlevel.web.templating import render
 
 routes = Deeds("exports", "file", deeds={"read": "export"})
+routes.include(odata.routes)
 
 TAKES: Final = May("export", "file")
 LIVE: Final = RateClass("live_files", per_s=0.2, burst=30)
