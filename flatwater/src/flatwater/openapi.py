@@ -26,6 +26,7 @@ HEADERS: dict[str, dict[str, Any]] = {
     },
     "content-disposition": {"description": "The file's name", "schema": {"type": "string"}},
     "link": {"description": "Where more is told of the file (RFC 8288)", "schema": {"type": "string"}},
+    "odata-version": {"description": "The version of OData that the answer is of", "schema": {"type": "string", "const": "4.0"}},
 }
 """The headers that single answers have. Those of every answer are told once, in `x-headers`."""
 
@@ -312,6 +313,8 @@ class _Document:
         }
         if status in endpoint.statuses:
             response["content"] |= {media.partition(";")[0]: {} for media in endpoint.media}
+            if odata := _odata(endpoint):
+                response["headers"] = _headers(*odata)
         return self._share(f"Problem{status}", _waiting(status, response))
 
     def _share(self, name: str, response: dict[str, Any]) -> dict[str, Any]:
@@ -333,7 +336,7 @@ class _Document:
             )
             known["content"] |= content
         if endpoint.media:
-            successes["200"]["headers"] = _headers("content-disposition", "link")
+            successes["200"]["headers"] = _headers("content-disposition", "link", *_odata(endpoint))
         for kind in endpoint.outputs:
             made = _MADE.get(get_origin(kind))
             if made is not None:
@@ -370,6 +373,11 @@ _IF_MATCH: dict[str, Any] = {
 _WAITS = frozenset({409, 429, 503, 504, 507})
 
 
+def _odata(endpoint: Endpoint) -> tuple[str, ...]:
+    """The header of a route that answers in OData."""
+    return ("odata-version",) if any("odata." in media for media in endpoint.media) else ()
+
+
 def _headers(*names: str) -> dict[str, Any]:
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
@@ -381,7 +389,7 @@ _PAGE: dict[str, Any] = {"description": "A page that says why", "content": {"tex
 
 
 def _waiting(status: int, response: dict[str, Any]) -> dict[str, Any]:
-    return response | {"headers": _headers("retry-after")} if status in _WAITS else response
+    return response | {"headers": response.get("headers", {}) | _headers("retry-after")} if status in _WAITS else response
 
 
 def _own_refusals(endpoint: Endpoint) -> Iterable[ProblemKind]:

@@ -154,7 +154,10 @@ class _Sending:
                     parts, file = reading.parts(), WRITERS[self._ask.format]()
                 else:
                     reading = PageReading(session, actor, self._ask, self._page)
-                    parts, file = reading.parts(key=key, today=today(clock)), ODataFile(self._page, reading.state)
+                    parts, file = (
+                        reading.parts(key=key, today=today(clock)),
+                        ODataFile(self._page, reading.state),
+                    )
                 self._reading = reading
                 async for content in _written(parts, file):
                     await _put(ahead, content)

@@ -90,6 +90,11 @@ LOOKED_AT_ELSEWHERE = {
     "/healthz": "what the process measures of itself",
     "/version": "what is running",
     "/live/{secret}/{what}": "the file of an export, which is compared; asked more than 30 times it makes whoever asks wait",
+    "/odata/{secret}": "the file of an export, which is compared; asked more than 60 times it makes whoever asks wait",
+    "/odata/{secret}/": "the file of an export, which is compared; asked more than 60 times it makes whoever asks wait",
+    "/odata/{secret}/$metadata": "the file of an export, which is compared; asked more than 60 times it makes whoever asks wait",
+    "/odata/{secret}/{name}": "the file of an export, which is compared; asked more than 60 times it makes whoever asks wait",
+    "/odata/{secret}/{name}/$count": "the file of an export, which is compared; asked more than 60 times it makes whoever asks wait",
 }
 CHANGING = re.compile(r'name="(write(_id|\.[^"]*)|id)" value="[^"]*"')
 """Ids that a page makes for the writes to come."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
@@ -53,7 +52,9 @@ async def long_after_the_others(site: Served) -> None:
 async def token(site: Served, who: str = "coordinator", resources: list[str] | None = None) -> str:
     async with site.client(who, by="cookie") as client:
         asked: dict[str, Any] = {"label": "odata", "days": 30, "may_write": False}
-        made = await client.post("/api/v1/me/tokens", json=asked | ({"resources": resources} if resources else {}))
+        made = await client.post(
+            "/api/v1/me/tokens", json=asked | ({"resources": resources} if resources else {})
+        )
         assert made.status_code == 200, made.text
         return made.json()["token"]
 
@@ -94,3 +95,207 @@ async def test_every_set_holds_the_rows_of_its_file(site: Served) -> None:
                 file = [{key: each[key] for key in row} for each, row in zip(file, rows, strict=True)]
             assert rows == file, name
             assert (await stranger.get(f"/odata/{secret}/{name}/$count")).text == str(len(file)), name
+
+
+async def test_another_programs_client_reads_every_row_once(
+    site: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """python-odata, over a socket: it learns the sets from `$metadata` and follows the pages by itself."""
+    from odata import ODataService
+
+    monkeypatch.setattr(pages, "PAGE_ROWS", 100)
+    secret = await token(site)
+    server = uvicorn.Server(uvicorn.Config(site.app, port=PORT, lifespan="off", log_level="error"))
+    running = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.01)
+
+    def read() -> tuple[list[Any], ...]:
+        service = ODataService(
+            f"http://127.0.0.1:{PORT}/odata/{secret}/", reflect_entities=True, quiet_progress=True
+        )
+        roster, results = service.entities["roster"], service.entities["results"]
+        every = [(each.school_code, each.code, each.grade) for each in service.query(roster)]
+        asked = service.query(roster).filter(roster.school_code == "Z7").filter(roster.grade >= 3)
+        some = [each.id for each in asked]
+        few = list(service.query(roster).limit(7))
+        tested = [(each.id, each.math_level) for each in service.query(results)]
+        return every, some, few, tested, [asked.count()]
+
+    try:
+        every, some, few, tested, counted = await asyncio.to_thread(read)
+    finally:
+        server.should_exit = True
+        await running
+    roster, results = await file_of(site, "roster"), await file_of(site, "results")
+    assert len(roster) > 270
+    assert every == [(row["school_code"], row["code"], row["grade"]) for row in roster]
+    assert some == [row["id"] for row in roster if row["school_code"] == "Z7"]
+    assert len(some) == 3
+    assert counted == [3]
+    assert len(few) == 7
+    assert tested == [(row["id"], row["math_level"]) for row in results]
+
+
+async def test_pages_hold_every_row_once_and_end(site: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "PAGE_ROWS", 100)
+    secret = await token(site)
+    roster = await file_of(site, "roster")
+    async with site.client() as stranger:
+        first = await stranger.get(f"/odata/{secret}/roster?$count=true&$select=id,name&$filter=grade ge 1")
+        told = first.json()
+        assert told["@odata.count"] == sum(row["grade"] >= 1 for row in roster) > len(told["value"])
+        assert told["@odata.context"].endswith("/$metadata#roster(id,name)")
+        rows = told["value"] + await rows_at(stranger, told["@odata.nextLink"])
+        assert rows == [{"id": row["id"], "name": row["name"]} for row in roster if row["grade"] >= 1]
+        most = await rows_at(stranger, f"/odata/{secret}/roster?$top=200")
+        assert most == roster[:200]
+        # A school that comes while one reads is not missed behind the mark, and none before it is told twice.
+        third = await rows_at(stranger, f"/odata/{secret}/roster?$skiptoken=0~Z7")
+        assert third == [row for row in roster if row["school_code"] > "Z7"]
+
+
+async def test_what_is_asked_is_narrowed_or_refused_in_words(site: Served) -> None:
+    secret = await token(site)
+    roster, results = await file_of(site, "roster"), await file_of(site, "results")
+    async with site.client() as stranger:
+
+        async def ids(asked: str, of: str = "roster") -> list[str]:
+            return [row["id"] for row in await rows_at(stranger, f"/odata/{secret}/{of}?{asked}")]
+
+        assert await ids("$filter=(sex eq 'female') and (grade eq 3)") == [
+            row["id"] for row in roster if (row["sex"], row["grade"]) == ("female", 3)
+        ]
+        assert await ids("$filter=name eq 'O''Neil'") == []
+        assert await ids("grade=3") == [row["id"] for row in roster if row["grade"] == 3]
+        assert await ids("$filter=math_rank ge 2 and tested eq 'both'", "results") == [
+            row["id"] for row in results if (row["math_rank"] or 0) >= 2 and row["tested"] == "both"
+        ]
+        # A day is compared as a day, what is not known meets nothing, and what is not there is nobody.
+        assert await ids("$filter=birth_on le 1900-01-01") == []
+        assert await ids("$filter=grade eq 2147483648000") == []
+        for asked, status in (
+            ("$filter=grade eq three", 400),
+            ("$filter=grade", 400),
+            ("$filter=(grade eq 3", 400),
+            ("$filter=grade eq 3)", 400),
+            ("$filter=secret eq 'x'", 400),
+            ("$filter=' or 1=1 --", 400),
+            ("$filter=name eq 'a' or name eq 'b'", 501),
+            ("$filter=contains(name,'a')", 501),
+            ("$filter=not grade eq 3", 501),
+            ("$filter=grade gt 3", 501),
+            ("$filter=" + " and ".join(["grade eq 3"] * 11), 400),
+            ("$filter=" + "(" * 900 + "grade eq 3" + ")" * 900, 200),
+            ("$select=secret", 400),
+            ("$orderby=name", 501),
+            ("$expand=school", 501),
+            ("$skip=5", 501),
+            ("$top=-1", 400),
+            ("$skiptoken=nonsense", 400),
+            ("$count=perhaps", 400),
+            ("$format=xml", 501),
+            ("$format=json", 200),
+            ("subject=math", 400),
+        ):
+            answer = await stranger.get(f"/odata/{secret}/roster?{asked}")
+            assert (answer.status_code, answer.headers.get("odata-version")) == (status, "4.0"), (
+                asked,
+                answer.text,
+            )
+            if status != 200:
+                assert answer.json()["error"]["message"], asked
+        assert (await stranger.get(f"/odata/{secret}/roster('x')")).status_code == 501
+        assert (
+            await stranger.get(f"/odata/{secret}/roster", headers={"odata-maxversion": "3.0"})
+        ).status_code == 501
+
+
+async def test_the_metadata_describe_what_is_there_and_what_may_not_be_asked(site: Served) -> None:
+    secret = await token(site)
+    async with site.client() as stranger:
+        answer = await stranger.get(f"/odata/{secret}/$metadata")
+        assert answer.headers["content-type"] == "application/xml"
+        document = ElementTree.fromstring(answer.content)  # noqa: S314 — our own
+        types = {each.get("Name"): each for each in document.iter(f"{EDM}EntityType")}
+        python = {"Edm.String": str, "Edm.Int64": int, "Edm.Double": float, "Edm.Date": str}
+        sets = list(document.iter(f"{EDM}EntitySet"))
+        for each in sets:
+            name = each.get("Name")
+            told = types[f"{name}_row"]
+            columns = {found.get("Name"): found for found in told.iter(f"{EDM}Property")}
+            key = [found.get("Name") for found in told.iter(f"{EDM}PropertyRef")]
+            assert all(columns[column].get("Nullable") == "false" for column in key)
+            assert any(found.get("Term", "").endswith("SkipSupported") for found in each)
+            rows = await rows_at(stranger, f"/odata/{secret}/{name}")
+            keys = [tuple(row[column] for column in key) for row in rows]
+            assert len(set(keys)) == len(keys), name
+            assert all(None not in key for key in keys), name
+            for row in rows:
+                assert list(row) == list(columns), name
+                for column, cell in row.items():
+                    assert cell is None or isinstance(cell, python[columns[column].get("Type", "")]), (
+                        name,
+                        column,
+                    )
+        listed = (await stranger.get(f"/odata/{secret}/")).json()["value"]
+        assert [each.get("Name") for each in sets] == [each["name"] for each in listed]
+
+
+async def test_an_address_gives_what_its_holder_reaches_now_and_no_more(site: Served) -> None:
+    narrow = await token(site, "teacher", ["file", "student"])
+    async with site.client() as stranger:
+        listed = (await stranger.get(f"/odata/{narrow}")).json()["value"]
+        assert [each["name"] for each in listed] == ["roster"]
+        rows = await rows_at(stranger, f"/odata/{narrow}/roster")
+        assert rows == await file_of(site, "roster", "teacher")
+        assert {row["school_code"] for row in rows} == {"A"}
+        # A condition never widens what is reached; what is out of reach or not there is no address.
+        assert await rows_at(stranger, f"/odata/{narrow}/roster?$filter=school_code eq 'Z7'") == []
+        assert await rows_at(stranger, f"/odata/{narrow}/roster?$skiptoken=0~A") == []
+        for address in ("results", "roster_deidentified", "nothing", "results/$count"):
+            assert (await stranger.get(f"/odata/{narrow}/{address}")).status_code == 404, address
+        for secret in ("rl_nonsense", token_of("teacher")):
+            for address in ("", "/", "/$metadata", "/roster", "/roster/$count"):
+                assert (await stranger.get(f"/odata/{secret}{address}")).status_code == 404, address
+        with psycopg.connect(site.server.conninfo, autocommit=True) as connection:
+            told = connection.execute(
+                "select coalesce(jsonb_agg(to_jsonb(a))::text, '') from audit_entry a"
+            ).fetchone()
+            assert told
+            assert narrow not in told[0]
+            connection.execute("update api_token set revoked_at = now() where label = 'odata'")
+        for address in ("", "/$metadata", "/roster"):
+            assert (await stranger.get(f"/odata/{narrow}{address}")).status_code == 404, address
+
+
+async def test_a_set_without_names_says_what_its_file_says_whatever_is_asked(site: Served) -> None:
+    secret = await token(site, "viewer")
+    async with site.client() as stranger:
+        listed = (await stranger.get(f"/odata/{secret}")).json()["value"]
+        assert [each["name"] for each in listed] == ["roster_deidentified", "results_deidentified"]
+        file = await file_of(site, "roster", "viewer", is_deidentified=True)
+        assert any(row["grade"] is None for row in file)
+        assert any(row["grade"] == 3 for row in file)
+        # A condition is put to what the rows say, never to what they keep to themselves; and nothing else narrows them.
+        for grade in range(1, 7):
+            rows = await rows_at(stranger, f"/odata/{secret}/roster_deidentified?$filter=grade eq {grade}")
+            assert rows == [row for row in file if row["grade"] == grade]
+            counted = await stranger.get(
+                f"/odata/{secret}/roster_deidentified/$count?$filter=grade eq {grade}"
+            )
+            assert int(counted.text) == len(rows)
+        for asked in ("grade=3", "school_id=1", "sex=1"):
+            assert (await stranger.get(f"/odata/{secret}/roster_deidentified?{asked}")).status_code == 400, (
+                asked
+            )
+
+
+async def test_each_page_leaves_a_manifest_and_an_entry_in_the_audit(site: Served) -> None:
+    secret = await token(site)
+    async with site.client() as stranger:
+        answer = await stranger.get(f"/odata/{secret}/roster?$filter=grade eq 3&$top=4")
+    async with site.client("coordinator") as client:
+        told = (await client.get(answer.headers["link"].partition("<")[2].partition(">")[0])).json()
+        assert (told["state"], told["rows_sent"], told["filters"]) == ("done", 4, {"grade": 3})
+        assert told["bytes_sent"] == len(answer.content)

@@ -54,7 +54,7 @@ _CAPABILITIES: Final = "Org.OData.Capabilities.V1"
 _VOCABULARY: Final = f"https://oasis-tcs.github.io/odata-vocabularies/vocabularies/{_CAPABILITIES}.xml"
 
 
-class NotDone(Exception):  # noqa: N818 — what is asked is right, and not done here
+class NotDone(Exception):
     """What OData knows and this service does not do."""
 
 
@@ -149,7 +149,9 @@ def sets_of(actor: Actor) -> list[ODataSet]:
     """The sets that somebody may read, in the order of the files."""
     if not may(actor, "export", "file"):
         return []
-    named = [ODataSet(what, is_deidentified=False) for what in COLUMNS if may(actor, "export", RESOURCES[what])]
+    named = [
+        ODataSet(what, is_deidentified=False) for what in COLUMNS if may(actor, "export", RESOURCES[what])
+    ]
     coded = (
         [ODataSet(what, is_deidentified=True) for what in DEIDENTIFIED]
         if may(actor, "export", "deidentified")
@@ -168,7 +170,7 @@ def metadata_document(sets: Sequence[ODataSet]) -> bytes:
     """The sets and their columns in CSDL, and what may not be asked of them. *Source*: OData 4.0 part 3; its vocabulary of capabilities."""
     types = "".join(_entity_type(each) for each in sets)
     entries = "".join(
-        f'<EntitySet Name={quoteattr(each.name)} EntityType={quoteattr(f"rightlevel.{each.name}_row")}>{_LIMITS}</EntitySet>'
+        f"<EntitySet Name={quoteattr(each.name)} EntityType={quoteattr(f'rightlevel.{each.name}_row')}>{_LIMITS}</EntitySet>"
         for each in sets
     )
     return (
@@ -179,9 +181,7 @@ def metadata_document(sets: Sequence[ODataSet]) -> bytes:
 
 
 def _not_able(term: str, name: str) -> str:
-    return (
-        f'<Annotation Term="{_CAPABILITIES}.{term}"><Record><PropertyValue Property="{name}" Bool="false"/></Record></Annotation>'
-    )
+    return f'<Annotation Term="{_CAPABILITIES}.{term}"><Record><PropertyValue Property="{name}" Bool="false"/></Record></Annotation>'
 
 
 _LIMITS: Final = (
@@ -249,7 +249,9 @@ def _picked(of: ODataSet, select: str | None) -> tuple[str, ...]:
         return ()
     names = tuple(dict.fromkeys(name.strip() for name in select.split(",")))
     known = {each.name for each in of.columns}
-    faults = [Fault("$select", "This set has no such column", name[:40]) for name in names if name not in known]
+    faults = [
+        Fault("$select", "This set has no such column", name[:40]) for name in names if name not in known
+    ]
     if faults:
         raise Invalid(faults=tuple(faults[:MOST_CONDITIONS]))
     return names
@@ -325,7 +327,9 @@ class _Conditions:
     def _condition(self) -> Condition:
         name, test = self._next(), self._next()
         if name == "not" or test == "(" or "/" in name or test in _OTHER_TESTS:
-            raise NotDone(f"$filter: only columns, eq, ge, le and `and` are done here; not {f'{name} {test}'[:40]}.")
+            raise NotDone(
+                f"$filter: only columns, eq, ge, le and `and` are done here; not {f'{name} {test}'[:40]}."
+            )
         column = self._columns.get(name)
         if column is None:
             raise Invalid(faults=(Fault("$filter", "This set has no such column", name[:40]),))
@@ -358,7 +362,9 @@ def _value(column: Column, word: str) -> str:
                 raise _wrong(word)
             return str(int(plain))
         if column.kind == "number":
-            return str(float(plain)) if re.fullmatch(r"-?[0-9]{1,9}(\.[0-9]{1,9})?", plain) else _refused(word)
+            return (
+                str(float(plain)) if re.fullmatch(r"-?[0-9]{1,9}(\.[0-9]{1,9})?", plain) else _refused(word)
+            )
     except ValueError as error:
         raise _wrong(word) from error
     return plain
@@ -465,7 +471,11 @@ def error_document(code: str, message: str, faults: Iterable[Fault] = ()) -> byt
     """What went wrong. *Source*: OData JSON format 4.0, 19."""
     told: dict[str, Any] = {"code": code, "message": message}
     details = [
-        {"code": "invalid", "target": each.field, "message": f"{each.rule}: {each.value}" if each.value else each.rule}
+        {
+            "code": "invalid",
+            "target": each.field,
+            "message": f"{each.rule}: {each.value}" if each.value else each.rule,
+        }
         for each in faults
     ]
     if details:

@@ -43,7 +43,9 @@ class PageReading:
             "fields": [each.field for each in page.conditions],
             "tests": [each.test for each in page.conditions],
             "wanted": [each.value for each in page.conditions],
-            "left_out": [each.name for each in page.of.columns if page.picked and each.name not in page.picked],
+            "left_out": [
+                each.name for each in page.of.columns if page.picked and each.name not in page.picked
+            ],
         }
         if page.is_counted:
             self.state.count = await self._count(values)
@@ -91,7 +93,9 @@ class PageReading:
         rounds = await store.rounds_of(self._session, round_id) if what == "results" else [round_id]
         if after is not None and after.round_id in rounds:
             rounds = rounds[rounds.index(after.round_id) :]
-        only = {each.value for each in self._page.conditions if (each.field, each.test) == ("school_code", "eq")}
+        only = {
+            each.value for each in self._page.conditions if (each.field, each.test) == ("school_code", "eq")
+        }
         for number, each in enumerate(rounds):
             asked = values | {"round_id": each}
             if what not in OF_SCHOOLS:
@@ -125,6 +129,4 @@ class PageReading:
         )
         async for rows in rows_of_visits(self._session, self._actor, search, forms):
             told = [row[: len(names)] for row in rows]
-            yield [
-                row for row in told if met_by(self._page.conditions, dict(zip(names, row, strict=True)))
-            ]
+            yield [row for row in told if met_by(self._page.conditions, dict(zip(names, row, strict=True)))]

@@ -37,6 +37,11 @@ ODATA: Final = RateClass("odata", per_s=1.0, burst=60)
 JSON: Final = "application/json; odata.metadata=minimal"
 XML: Final = "application/xml"
 TEXT: Final = "text/plain; charset=utf-8"
+TOLD: Final = {
+    400: "What is asked can't be read, as an error of OData.",
+    404: "No such address, set or right, as an error of OData.",
+    501: "What OData knows and this service does not do, as an error of OData.",
+}
 HEADERS: Final = {"odata-version": "4.0", "cache-control": "private, no-store"}
 
 
@@ -71,11 +76,22 @@ class ODataAsk(ODataOptions, frozen=True):
     def narrowing(self) -> dict[str, object]:
         """What a file is narrowed by."""
         own = ODataOptions.__struct_fields__
-        return {name: value for name, value in msgspec.structs.asdict(self).items() if name not in own and value is not None}
+        return {
+            name: value
+            for name, value in msgspec.structs.asdict(self).items()
+            if name not in own and value is not None
+        }
 
 
 @routes.get(
-    "/odata/{secret}", Everyone(), rate=ODATA, work="none", deadline_s=READ_S, tags=("service",), media=(JSON,)
+    "/odata/{secret}",
+    Everyone(),
+    rate=ODATA,
+    work="none",
+    deadline_s=READ_S,
+    tags=("service",),
+    statuses=TOLD,
+    media=(JSON,),
 )
 async def odata_service(request: Request, *, path: Secret) -> Raw:
     """Which sets there are (the service document of OData 4.0). The secret is an API token that only reads."""
@@ -83,7 +99,14 @@ async def odata_service(request: Request, *, path: Secret) -> Raw:
 
 
 @routes.get(
-    "/odata/{secret}/", Everyone(), rate=ODATA, work="none", deadline_s=READ_S, tags=("service",), media=(JSON,)
+    "/odata/{secret}/",
+    Everyone(),
+    rate=ODATA,
+    work="none",
+    deadline_s=READ_S,
+    tags=("service",),
+    statuses=TOLD,
+    media=(JSON,),
 )
 async def odata_service_root(request: Request, *, path: Secret) -> Raw:
     """The same, as clients write it that put a stroke behind every folder."""
@@ -97,6 +120,7 @@ async def odata_service_root(request: Request, *, path: Secret) -> Raw:
     work="none",
     deadline_s=READ_S,
     tags=("service",),
+    statuses=TOLD,
     media=(XML, JSON),
 )
 async def odata_metadata(request: Request, *, path: Secret) -> Raw:
@@ -111,6 +135,7 @@ async def odata_metadata(request: Request, *, path: Secret) -> Raw:
     work="none",
     deadline_s=READ_S,
     tags=("service",),
+    statuses=TOLD,
     media=(JSON,),
 )
 async def odata_set(request: Request, *, path: SecretAndSet, query: ODataAsk) -> Streamed | Raw:
@@ -129,6 +154,7 @@ async def odata_set(request: Request, *, path: SecretAndSet, query: ODataAsk) ->
     work="none",
     deadline_s=READ_S,
     tags=("service",),
+    statuses=TOLD,
     media=(TEXT, JSON),
 )
 async def odata_count(request: Request, *, path: SecretAndSet, query: ODataAsk) -> Streamed | Raw:
@@ -166,7 +192,9 @@ async def _rows(
             more={name: str(value) for name, value in more.items()},
             is_only_count=is_only_count,
         )
-        asked = msgspec.convert({"what": of.what, "format": "jsonl", "is_deidentified": of.is_deidentified}, ExportAsk)
+        asked = msgspec.convert(
+            {"what": of.what, "format": "jsonl", "is_deidentified": of.is_deidentified}, ExportAsk
+        )
         ask = narrowed(msgspec.structs.replace(asked, **more), page.conditions)
         return actor, await begin_export(session, actor, ask, request.clock), ask, page
 
