@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from itertools import count
 from typing import Any
 from xml.etree import ElementTree
 
@@ -43,10 +44,15 @@ async def site(
         yield opened
 
 
-@pytest.fixture(autouse=True)
-async def long_after_the_others(site: Served) -> None:
-    """Each test has asked for nothing yet."""
-    site.clock.advance(120)
+_addresses = count(1)
+
+
+def stranger_at(site: Served) -> httpx.AsyncClient:
+    """Somebody at an address from which nobody has asked."""
+    transport = httpx.ASGITransport(
+        site.app, raise_app_exceptions=False, client=(f"127.0.9.{next(_addresses)}", 1)
+    )
+    return httpx.AsyncClient(transport=transport, base_url="http://test")
 
 
 async def token(site: Served, who: str = "coordinator", resources: list[str] | None = None) -> str:
@@ -81,7 +87,7 @@ async def rows_at(client: httpx.AsyncClient, address: str) -> list[dict[str, Any
 
 async def test_every_set_holds_the_rows_of_its_file(site: Served) -> None:
     secret = await token(site)
-    async with site.client() as stranger:
+    async with stranger_at(site) as stranger:
         told = (await stranger.get(f"/odata/{secret}")).json()
         assert told["@odata.context"].endswith(f"/odata/{secret}/$metadata")
         names = [each["name"] for each in told["value"]]
@@ -141,7 +147,7 @@ async def test_pages_hold_every_row_once_and_end(site: Served, monkeypatch: pyte
     monkeypatch.setattr(pages, "PAGE_ROWS", 100)
     secret = await token(site)
     roster = await file_of(site, "roster")
-    async with site.client() as stranger:
+    async with stranger_at(site) as stranger:
         first = await stranger.get(f"/odata/{secret}/roster?$count=true&$select=id,name&$filter=grade ge 1")
         told = first.json()
         assert told["@odata.count"] == sum(row["grade"] >= 1 for row in roster) > len(told["value"])
@@ -158,7 +164,7 @@ async def test_pages_hold_every_row_once_and_end(site: Served, monkeypatch: pyte
 async def test_what_is_asked_is_narrowed_or_refused_in_words(site: Served) -> None:
     secret = await token(site)
     roster, results = await file_of(site, "roster"), await file_of(site, "results")
-    async with site.client() as stranger:
+    async with stranger_at(site) as stranger:
 
         async def ids(asked: str, of: str = "roster") -> list[str]:
             return [row["id"] for row in await rows_at(stranger, f"/odata/{secret}/{of}?{asked}")]
@@ -213,7 +219,7 @@ async def test_what_is_asked_is_narrowed_or_refused_in_words(site: Served) -> No
 
 async def test_the_metadata_describe_what_is_there_and_what_may_not_be_asked(site: Served) -> None:
     secret = await token(site)
-    async with site.client() as stranger:
+    async with stranger_at(site) as stranger:
         answer = await stranger.get(f"/odata/{secret}/$metadata")
         assert answer.headers["content-type"] == "application/xml"
         document = ElementTree.fromstring(answer.content)  # noqa: S314 — our own
@@ -244,7 +250,7 @@ async def test_the_metadata_describe_what_is_there_and_what_may_not_be_asked(sit
 
 async def test_an_address_gives_what_its_holder_reaches_now_and_no_more(site: Served) -> None:
     narrow = await token(site, "teacher", ["file", "student"])
-    async with site.client() as stranger:
+    async with stranger_at(site) as stranger:
         listed = (await stranger.get(f"/odata/{narrow}")).json()["value"]
         assert [each["name"] for each in listed] == ["roster"]
         rows = await rows_at(stranger, f"/odata/{narrow}/roster")
@@ -271,7 +277,7 @@ async def test_an_address_gives_what_its_holder_reaches_now_and_no_more(site: Se
 
 async def test_a_set_without_names_says_what_its_file_says_whatever_is_asked(site: Served) -> None:
     secret = await token(site, "viewer")
-    async with site.client() as stranger:
+    async with stranger_at(site) as stranger:
         listed = (await stranger.get(f"/odata/{secret}")).json()["value"]
         assert [each["name"] for each in listed] == ["roster_deidentified", "results_deidentified"]
         file = await file_of(site, "roster", "viewer", is_deidentified=True)
@@ -293,7 +299,7 @@ async def test_a_set_without_names_says_what_its_file_says_whatever_is_asked(sit
 
 async def test_each_page_leaves_a_manifest_and_an_entry_in_the_audit(site: Served) -> None:
     secret = await token(site)
-    async with site.client() as stranger:
+    async with stranger_at(site) as stranger:
         answer = await stranger.get(f"/odata/{secret}/roster?$filter=grade eq 3&$top=4")
     async with site.client("coordinator") as client:
         told = (await client.get(answer.headers["link"].partition("<")[2].partition(">")[0])).json()
