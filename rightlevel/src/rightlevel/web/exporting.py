@@ -10,6 +10,7 @@ from flatwater.contract import Streamed
 from flatwater.transaction import Session
 from rightlevel.programme.exports import ExportAsk, begin_export
 from rightlevel.programme.permissions import Actor
+from rightlevel.web.application import is_secure
 from rightlevel.web.authority import write_as
 from rightlevel.web.request import WRITE_S, Request, actor_of
 
@@ -48,3 +49,8 @@ def file_name(ask: ExportAsk, day: date) -> str:
     """Such as `results-2026-11-23.csv`."""
     kind = "-de-identified" if ask.is_deidentified else ""
     return f"{ask.what}{kind}-{day}.{ask.format}"
+
+
+def own_address(request: Request) -> str:
+    """Under which scheme and host this program was asked, for addresses that others keep."""
+    return f"{'https' if is_secure(request) else 'http'}://{request.headers.get('host', '')}"

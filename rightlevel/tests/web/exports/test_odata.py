@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Callable
 from itertools import count
 from typing import Any
@@ -117,7 +118,7 @@ async def test_another_programs_client_reads_every_row_once(
         await asyncio.sleep(0.01)
 
     def read() -> tuple[list[Any], ...]:
-        service = ODataService(
+        service: Any = ODataService(
             f"http://127.0.0.1:{PORT}/odata/{secret}/", reflect_entities=True, quiet_progress=True
         )
         roster, results = service.entities["roster"], service.entities["results"]
@@ -229,8 +230,8 @@ async def test_the_metadata_describe_what_is_there_and_what_may_not_be_asked(sit
         for each in sets:
             name = each.get("Name")
             told = types[f"{name}_row"]
-            columns = {found.get("Name"): found for found in told.iter(f"{EDM}Property")}
-            key = [found.get("Name") for found in told.iter(f"{EDM}PropertyRef")]
+            columns = {found.get("Name", ""): found for found in told.iter(f"{EDM}Property")}
+            key = [found.get("Name", "") for found in told.iter(f"{EDM}PropertyRef")]
             assert all(columns[column].get("Nullable") == "false" for column in key)
             assert any(found.get("Term", "").endswith("SkipSupported") for found in each)
             rows = await rows_at(stranger, f"/odata/{secret}/{name}")
@@ -305,3 +306,17 @@ async def test_each_page_leaves_a_manifest_and_an_entry_in_the_audit(site: Serve
         told = (await client.get(answer.headers["link"].partition("<")[2].partition(">")[0])).json()
         assert (told["state"], told["rows_sent"], told["filters"]) == ("done", 4, {"grade": 3})
         assert told["bytes_sent"] == len(answer.content)
+
+
+async def test_the_page_of_tokens_shows_the_addresses_once_for_a_token_that_only_reads(site: Served) -> None:
+    async with site.client("coordinator", by="cookie") as client:
+        page = (
+            await client.post("/account/tokens", data={"label": "bi", "days": "30", "reads_only": "true"})
+        ).text
+        found = re.search(r"http://test(/odata/[^/<]+)/<", page)
+        assert found, page
+        assert "OData feed" in page
+        assert (await client.get(found[1])).json()["value"]
+        assert "/odata/" not in (await client.get("/account/tokens")).text
+        writes = (await client.post("/account/tokens", data={"label": "bi", "days": "30"})).text
+        assert "/odata/" not in writes

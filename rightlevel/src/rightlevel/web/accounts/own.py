@@ -27,9 +27,10 @@ from rightlevel.programme.accounts import (
 )
 from rightlevel.programme.accounts.model import PIN_ROLES
 from rightlevel.programme.accounts.phones import list_phones
-from rightlevel.programme.permissions import May, TokenReach
+from rightlevel.programme.permissions import May, TokenReach, may
 from rightlevel.web.application import device_of
 from rightlevel.web.authority import keeping
+from rightlevel.web.exporting import own_address
 from rightlevel.web.feature import IN_PAGES, Deeds
 from rightlevel.web.language import N_
 from rightlevel.web.request import Request, Secret, actor_of
@@ -256,7 +257,7 @@ async def create_my_token(request: Request, *, body: NewToken) -> TokenMade:
 @routes.get("/account/tokens", OWN, **IN_PAGES)
 async def tokens_page(request: Request, *, page: PageRequest) -> Html:
     """One's own API tokens, and the form for a new one."""
-    return render(request, "accounts/tokens.html", **await _tokens(request, page), made=None)
+    return render(request, "accounts/tokens.html", **await _tokens(request, page), made=None, live=None)
 
 
 async def _tokens(request: Request, page: PageRequest) -> dict[str, Any]:
@@ -269,13 +270,17 @@ async def create_own_token(request: Request, *, form: TokenForm) -> Html:
     """A new API token, shown this once."""
     reach = TokenReach(not form.reads_only, form.resources or None)
     label = form.label.strip()
+    actor = actor_of(request)
+    is_for_files = form.reads_only and may(actor, "export", "file") and "file" in (form.resources or ["file"])
     made = await create_token(
         request.session,
-        actor_of(request),
+        actor,
         None,
         label=label,
         days=form.days,
         clock=request.clock,
         reach=reach,
     )
-    return render_once(request, "accounts/tokens.html", **await _tokens(request, PageRequest()), made=made)
+    live = own_address(request) if is_for_files else None
+    told = await _tokens(request, PageRequest())
+    return render_once(request, "accounts/tokens.html", **told, made=made, live=live)

@@ -28,6 +28,7 @@ from rightlevel.programme.exports import (
     sets_of,
 )
 from rightlevel.programme.permissions import Actor
+from rightlevel.web.exporting import own_address
 from rightlevel.web.feature import Deeds
 from rightlevel.web.request import READ_S, WRITE_S, Request
 
@@ -237,8 +238,7 @@ def _require_version(request: Request) -> None:
 
 
 def _root(request: Request, secret: str) -> str:
-    scheme = "https" if request.is_https else "http"
-    return f"{scheme}://{request.headers.get('host', '')}/odata/{secret}/"
+    return f"{own_address(request)}/odata/{secret}/"
 
 
 def _not_found() -> Raw:
