@@ -22,6 +22,8 @@ SEXES = {"male": 1, "female": 2, "not known": 0, "not applicable": 9}
 FORMATS = ("csv", "jsonl")
 """Those that are read without another library; that the others say the same is the program's own test."""
 ENDED_TRIES = 50
+SETS_READ = 2
+"""Of how many people in the field the sets of a live address are compared, at each look."""
 PAUSE_S = 0.1
 REMOVED = "a school that was removed"
 ROWS_OF_MATRIX = re.compile(r"<tr><th.*?</tr>", re.DOTALL)
@@ -45,7 +47,9 @@ async def files(looker: Looker) -> None:
     await _rosters_of_the_field(looker)
 
 
-async def _file(looker: Looker, ask: dict[str, Any], who: str = "admin") -> list[dict[str, str]]:
+async def _file(
+    looker: Looker, ask: dict[str, Any], who: str = "admin", *, has_figures: bool = True
+) -> list[dict[str, str]]:
     """The rows of a file; its manifest says how many they are, and its digest."""
     answer = await looker.told(who, "/api/v1/exports", ask)
     text = answer.text.removeprefix("\ufeff")
@@ -59,7 +63,7 @@ async def _file(looker: Looker, ask: dict[str, Any], who: str = "admin") -> list
     looker.same(
         "the manifest of a file", ("done", len(rows), sha256(answer.body).hexdigest()), got, f"{who}, {ask}"
     )
-    if ask["what"] == "results":
+    if ask["what"] == "results" and has_figures:
         _figures_in(looker, manifest, ask)
     return rows
 
@@ -181,6 +185,7 @@ def _state(looker: Looker, each: Assignment) -> str:
 
 async def _rosters_of_the_field(looker: Looker) -> None:
     """The roster that somebody in the field takes holds the children within their reach, each once, and no other."""
+    sets_read = 0
     for person in looker.p.people.values():
         if (
             person.role not in ("teacher", "mentor")
@@ -200,6 +205,60 @@ async def _rosters_of_the_field(looker: Looker) -> None:
         )
         less, more = sorted((expected - found).elements()), sorted((found - expected).elements())
         looker.same("the roster that somebody in the field takes", ([], []), (less, more), person.id)
+        if sets_read < SETS_READ:
+            sets_read += 1
+            await _sets(looker, person.id, rows)
+
+
+async def _sets(looker: Looker, who: str, roster: list[dict[str, str]]) -> None:
+    """The sets of a live address hold what the files of their names hold, under a token that only reads."""
+    key = looker.run.people[who]
+    listed = await _set_answer(looker, key.reading, "") if key.reading else None
+    if listed is None:
+        # There was none, or it was revoked meanwhile by somebody who may.
+        username = (await looker.ask("/api/v1/me", who))["username"]
+        made = await asyncio.to_thread(
+            looker.run.command, "token", "create", "--person", username, "--reads-only", "--json"
+        )
+        key.reading = json.loads(made.strip().splitlines()[-1])["token"]
+        listed = await _set_answer(looker, key.reading, "")
+    names = [each["name"] for each in (listed or {"value": []})["value"]]
+    looker.same("the first set of a live address", "roster", names[0] if names else None, who)
+    found: dict[str, list[dict[str, str]]] = {}
+    for name in ("roster", "results"):
+        told = await _set_answer(looker, key.reading, f"{name}?$count=true") or {
+            "value": [],
+            "@odata.count": None,
+        }
+        found[name] = [
+            {column: "" if cell is None else str(cell) for column, cell in row.items()}
+            for row in told["value"]
+        ]
+        looker.same(
+            "how many rows a set says it has", told["@odata.count"], len(found[name]), f"{who}, {name}"
+        )
+    looker.same(
+        "the roster as a set",
+        sorted((row["school_code"], row["id"], row["grade"], row["standing"]) for row in roster),
+        sorted((row["school_code"], row["id"], row["grade"], row["standing"]) for row in found["roster"]),
+        who,
+    )
+    results = await _file(looker, {"what": "results", "format": "jsonl"}, who, has_figures=False)
+    looker.same("results as a set", results, found["results"], who)
+
+
+async def _set_answer(looker: Looker, secret: str, address: str) -> dict[str, Any] | None:
+    """What a live address answers; None where it is none. *Errors*: RuntimeError for anything else than an answer."""
+    for _ in range(ENDED_TRIES):
+        answer = await looker.run.client.ask(0, "GET", f"/odata/{secret}/{address}", {})
+        if answer.status not in (429, 503):
+            break
+        await asyncio.sleep(float(answer.headers.get("retry-after", "1")))
+    if answer.status == 404:
+        return None
+    if not answer.is_done:
+        raise RuntimeError(f"/odata/…/{address} as a stranger: {answer.status} {answer.text[:500]}")
+    return answer.json()
 
 
 # Movement ------------------------------------------------------------------------------------------------------------------

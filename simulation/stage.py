@@ -67,6 +67,8 @@ class Key:
         self.token = token
         self.cookie = cookie
         self.csrf = csrf
+        self.reading = ""
+        """A token that only reads, for live addresses, once one was made."""
 
 
 class Program:

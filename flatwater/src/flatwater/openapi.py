@@ -26,7 +26,10 @@ HEADERS: dict[str, dict[str, Any]] = {
     },
     "content-disposition": {"description": "The file's name", "schema": {"type": "string"}},
     "link": {"description": "Where more is told of the file (RFC 8288)", "schema": {"type": "string"}},
-    "odata-version": {"description": "The version of OData that the answer is of", "schema": {"type": "string", "const": "4.0"}},
+    "odata-version": {
+        "description": "The version of OData that the answer is of",
+        "schema": {"type": "string", "const": "4.0"},
+    },
 }
 """The headers that single answers have. Those of every answer are told once, in `x-headers`."""
 
@@ -389,7 +392,11 @@ _PAGE: dict[str, Any] = {"description": "A page that says why", "content": {"tex
 
 
 def _waiting(status: int, response: dict[str, Any]) -> dict[str, Any]:
-    return response | {"headers": response.get("headers", {}) | _headers("retry-after")} if status in _WAITS else response
+    return (
+        response | {"headers": response.get("headers", {}) | _headers("retry-after")}
+        if status in _WAITS
+        else response
+    )
 
 
 def _own_refusals(endpoint: Endpoint) -> Iterable[ProblemKind]:
