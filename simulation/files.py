@@ -204,7 +204,8 @@ async def _rosters_of_the_field(looker: Looker) -> None:
             and looker.p.reaches_child(person.id, looker.w.today, each)
         )
         less, more = sorted((expected - found).elements()), sorted((found - expected).elements())
-        looker.same("the roster that somebody in the field takes", ([], []), (less, more), person.id)
+        none: list[str] = []
+        looker.same("the roster that somebody in the field takes", (none, none), (less, more), person.id)
         if sets_read < SETS_READ:
             sets_read += 1
             await _sets(looker, person.id, rows)
@@ -249,11 +250,12 @@ async def _sets(looker: Looker, who: str, roster: list[dict[str, str]]) -> None:
 
 async def _set_answer(looker: Looker, secret: str, address: str) -> dict[str, Any] | None:
     """What a live address answers; None where it is none. *Errors*: RuntimeError for anything else than an answer."""
+    answer = await looker.run.client.ask(0, "GET", f"/odata/{secret}/{address}", {})
     for _ in range(ENDED_TRIES):
-        answer = await looker.run.client.ask(0, "GET", f"/odata/{secret}/{address}", {})
         if answer.status not in (429, 503):
             break
         await asyncio.sleep(float(answer.headers.get("retry-after", "1")))
+        answer = await looker.run.client.ask(0, "GET", f"/odata/{secret}/{address}", {})
     if answer.status == 404:
         return None
     if not answer.is_done:
