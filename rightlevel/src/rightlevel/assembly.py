@@ -26,13 +26,14 @@ from rightlevel.operations.device_key import DeviceNames, open_device_names
 from rightlevel.operations.doctor_desk import DoctorDesk
 from rightlevel.operations.exporting import Exports, open_exports
 from rightlevel.operations.form_owners import FormOwners, open_form_owners
+from rightlevel.operations.hosts import Hosts
 from rightlevel.operations.import_runner import ImportRunner
 from rightlevel.operations.loops import LoopReport
 from rightlevel.operations.memory_line import memory_line, telling
 from rightlevel.operations.memory_plan import require_budget
 from rightlevel.operations.months import Months
 from rightlevel.operations.own_numbers import Telling, numbers_of
-from rightlevel.operations.photo_album import open_album, open_photo_links
+from rightlevel.operations.photo_album import open_album, open_photo_links, store_of
 from rightlevel.operations.readings import Readings
 from rightlevel.operations.shared_store import open_shared_store
 from rightlevel.operations.upkeep import SeenSessions, Upkeep
@@ -66,6 +67,7 @@ class Platform(msgspec.Struct, frozen=True):
     scopes: Scopes
     invalidation: Invalidation
     clean_up: CleanUp
+    hosts: Hosts
     device_names: DeviceNames
     vitals: Vitals
     readings: Readings
@@ -108,8 +110,8 @@ async def open_platform(
 ) -> AsyncIterator[Platform]:
     """A platform whose server runs, whose schema is current and whose pool is open; all closed again after.
 
-    A server handed in is already running and is left running. A command is no service: it takes no uploaded files. *Errors*: BudgetCannotHold, DatabaseProblem,
-    DatabaseUnavailable, LimitsNotHeld.
+    A server handed in is already running and is left running. A command is no service: it takes no uploaded files. *Errors*: BudgetCannotHold, DatabaseProblem
+    (PhotosElsewhere among them), DatabaseUnavailable, LimitsNotHeld.
     """
     async with AsyncExitStack() as opened:
         clock = ProgrammeClock(clock or SystemClock())
@@ -172,13 +174,18 @@ async def open_platform(
             supervisor=supervisor,
             second_levels=second_levels,
         )
+        # A private server has one host, and no other to agree with about photos.
+        signs = None if server.is_private else store_of(settings, clock)
+        hosts = Hosts(database, clock, port=settings.port, signs=signs)
         own = Telling(settings.data_folder, database, vitals.budgets.growth.standing, clock)
         if is_service:
+            opened.push_async_callback(hosts.leave)
+            await hosts.arrive()
             await opened.enter_async_context(
                 telling(partial(_memory_line, settings, vitals, readings, caches), own, supervisor)
             )
             await opened.enter_async_context(invalidation)
-            await opened.enter_async_context(alerting(readings, delivery, clock, supervisor))
+            await opened.enter_async_context(alerting(readings, hosts, delivery, clock, supervisor))
             months = Months(
                 database,
                 clock,
@@ -194,6 +201,7 @@ async def open_platform(
                 readings=readings,
                 months=months,
                 report=LoopReport(database, supervisor, clock),
+                hosts=hosts,
             )
             await opened.enter_async_context(upkeep.running(supervisor))
             await imports.start()
@@ -221,6 +229,7 @@ async def open_platform(
             scopes=scopes,
             invalidation=invalidation,
             clean_up=clean_up,
+            hosts=hosts,
             device_names=device_names,
             vitals=vitals,
             readings=readings,

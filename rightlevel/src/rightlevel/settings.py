@@ -51,8 +51,10 @@ class Settings(msgspec.Struct, frozen=True):
     alert_mail_to: tuple[str, ...] = ()
     alert_mail_user: str = ""
     alert_mail_secret: str = ""
+    photo_folder: str = ""
+    """Where photos lie instead of the data folder: one folder that all hosts of a database share."""
     photo_store_address: str = ""
-    """Of an S3-compatible store; without one, photos lie in the data folder."""
+    """Of an S3-compatible store; without one, photos lie in a folder."""
     photo_store_bucket: str = ""
     photo_store_region: str = "us-east-1"
     photo_store_key_id: str = ""

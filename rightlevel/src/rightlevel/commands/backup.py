@@ -13,6 +13,7 @@ from rightlevel.assembly import Platform, open_platform
 from rightlevel.commands.running import data_option, json_option, running_steps, settings_for, with_platform
 from rightlevel.database.server import PrivateServer, Server, open_server
 from rightlevel.operations.backup import Backup, make_backup, read_backup, restore_backup
+from rightlevel.operations.photo_album import folder_of
 from rightlevel.operations.reconcile import reconcile
 from rightlevel.settings import Settings
 
@@ -21,10 +22,6 @@ RECONCILE_S = 3_600.0
 
 def _say(text: str) -> None:
     click.echo(f"  {text}", err=True)
-
-
-def _photos(settings: Settings) -> Path | None:
-    return None if settings.photo_store_address else settings.data_folder / "photos"
 
 
 @click.command()
@@ -57,7 +54,7 @@ def backup_command(data_folder: Path | None, *, into: Path | None, keep: int, as
         return await make_backup(
             platform.database,
             platform.server.conninfo,
-            photos=_photos(settings),
+            photos=folder_of(settings),
             into=folder,
             clock=platform.clock,
             say=_say,
@@ -97,7 +94,7 @@ def restore_command(folder: Path, data_folder: Path | None, *, verify: bool) -> 
                 "--verify reads the backup back into a place of its own; leave out --data."
             )
         with TemporaryDirectory(prefix="rightlevel-verify-") as place:
-            settings = settings_for(Path(place), photo_store_address="")
+            settings = settings_for(Path(place), photo_store_address="", photo_folder="")
             told = running_steps(
                 lambda: _restore(
                     folder, settings, PrivateServer(settings.data_folder, settings.memory_bytes, _say)
@@ -119,7 +116,7 @@ async def _restore(folder: Path, settings: Settings, server: Server) -> str:
     made = read_backup(folder, _say, secret=settings.backup_secret)
     server.start()
     try:
-        restore_backup(folder, made, server.conninfo, _photos(settings), _say)
+        restore_backup(folder, made, server.conninfo, folder_of(settings), _say)
         _say("counting every figure again")
         async with (
             open_platform(settings, server=server, is_service=False) as platform,

@@ -30,6 +30,7 @@ from flatwater.transaction import Session
 from rightlevel.database.dumping import dump, has_platform, restore
 from rightlevel.database.errors import DatabaseProblem
 from rightlevel.database.migrations import known_migrations
+from rightlevel.operations.hosts import SIGNS
 
 _queries = load_queries(__package__ or "")
 
@@ -197,6 +198,8 @@ def _pack(photos: Path, file: Path) -> None:
 def _files_below(folder: Path) -> Iterator[Path]:
     for where, folders, names in os.walk(folder):
         folders.sort()
+        if Path(where) == folder and SIGNS in folders:
+            folders.remove(SIGNS)
         yield from (Path(where) / each for each in sorted(names) if not each.endswith(".part"))
 
 
@@ -294,7 +297,7 @@ def restore_backup(folder: Path, made: Backup, conninfo: str, photos: Path | Non
         )
     kept = folder / "photos.tar"
     if photos is not None and kept.exists():
-        if photos.exists() and any(photos.iterdir()):
+        if photos.exists() and any(each.name != SIGNS for each in photos.iterdir()):
             raise BackupProblem(f"There are photos in {photos} already. Name an empty folder with --data.")
         say("photos")
         _make_private(photos)

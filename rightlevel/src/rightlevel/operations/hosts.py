@@ -1,0 +1,230 @@
+"""Which hosts serve one database, how each fares, and which of them does what only one is to do.
+
+A host is a process that serves. Each tells every fifteen seconds; one that has told nothing for a minute is gone. Whoever is elected
+tells alerts for all, sweeps and keeps the history; another follows within a minute when it ends without a word, at once when it ends in order.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import uuid4
+
+import msgspec
+
+from flatwater.baselines import SERVICE_LEVELS, Verdict, worst
+from flatwater.clock import Clock
+from flatwater.errors import Refused
+from flatwater.pool import Database
+from flatwater.queries import load_queries
+from flatwater.transaction import Session
+from rightlevel import __version__
+from rightlevel.database.errors import DatabaseProblem
+from rightlevel.operations.readings import Reading
+from rightlevel.programme.photos import Store
+
+log = logging.getLogger("rightlevel.operations")
+_queries = load_queries(__package__ or "", "hosts.sql")
+
+ALIVE: Final = timedelta(seconds=60)
+"""Four words that did not come. `activity` in queries.sql counts by the same."""
+FORGOTTEN: Final = timedelta(days=1)
+ELECTED_FOR: Final = timedelta(seconds=45)
+"""Three turns: one slow look costs nobody an election."""
+ALONE_AFTER_S: Final = 300.0
+"""A host that could ask nobody for so long speaks for itself: told twice is better than told by nobody."""
+DEADLINE_S: Final = 5.0
+ELECTION: Final = "cluster"
+
+SIGNS: Final = "hosts"
+"""The folder of signs in the store of photos; backups leave it out."""
+OF_A_HOST: Final = ("memory_bytes", "query_p95_s", "cache_hit_rate", "turning_away_s")
+"""The service levels that each host has of its own; the others are the database's, the same for all who look."""
+HIGHER_IS_BETTER: Final = frozenset(level.name for level in SERVICE_LEVELS if level.higher_is_better)
+_TITLES: Final = {level.name: level.title for level in SERVICE_LEVELS}
+
+
+class PhotosElsewhere(DatabaseProblem):
+    """The photos of another host on this database lie in another place, so this one does not start."""
+
+
+class Host(msgspec.Struct, frozen=True):
+    """A process that serves, as it last told. `levels` is JSON: its own service levels by name."""
+
+    id: str
+    name: str
+    process_id: int
+    version: str
+    began_at: datetime
+    told_at: datetime
+    verdict: Verdict
+    levels: str
+    connections: int
+    has_sign: bool
+    is_alive: bool
+    is_elected: bool
+
+    @property
+    def own_levels(self) -> dict[str, float | None]:
+        return msgspec.json.decode(self.levels, type=dict[str, float | None])
+
+
+async def list_hosts(session: Session) -> list[Host]:
+    """The hosts of this database, those that fell silent within a day among them. *Cost*: one statement, at most 64 rows."""
+    return await session.fetch_all(_queries["list_hosts"], {"alive": ALIVE, "election": ELECTION}, into=Host)
+
+
+class Hosts:
+    """This host among the others. `signs` is the store of photos, where several hosts can be: each leaves a file of its id there, by which
+    one that arrives sees that its store is theirs."""
+
+    def __init__(self, database: Database, clock: Clock, *, port: int, signs: Store | None = None) -> None:
+        self.id = str(uuid4())
+        self.name = f"{socket.gethostname()[:190]}:{port}"
+        self.has_sign = False
+        self.known: tuple[Host, ...] = ()
+        """Those alive when this host last told, itself among them."""
+        self._signs = signs
+        self._database = database
+        self._clock = clock
+        self._began_at = clock.now()
+        self._is_elected = False
+        self._answered_s = clock.monotonic()
+
+    @property
+    def is_elected(self) -> bool:
+        """Whether this host does what only one is to do.
+
+        While the database can't be asked, whoever was elected last goes on; after five minutes every host speaks for itself.
+        """
+        return self._is_elected or self._clock.monotonic() - self._answered_s > ALONE_AFTER_S
+
+    async def arrive(self) -> None:
+        """Tells of this host for the first time. Hosts arrive one after another, so of two the second sees the first.
+
+        *Errors*: PhotosElsewhere when a host that is alive keeps photos where this one does not see them; then nothing is left of this one.
+        """
+        await self._leave_sign()
+
+        async def arrive(session: Session) -> list[Host]:
+            await session.fetch_value(_queries["hold_arrivals"], {})
+            return await self._tell(session, None)
+
+        self._heard(await self._database.run(arrive, deadline_s=DEADLINE_S, idempotent=True))
+        strangers = [each.name for each in self.known if not await self._shares_photos(each)]
+        if strangers:
+            await self.leave()
+            raise PhotosElsewhere(
+                f"Other hosts work on this database ({', '.join(strangers)}), and their photos lie where this one does not see them. Name one "
+                "folder that all hosts share (RIGHTLEVEL_PHOTO_FOLDER) or a store (RIGHTLEVEL_PHOTO_STORE_ADDRESS) for each. A host that "
+                "ended without a word is forgotten after a minute."
+            )
+
+    async def _leave_sign(self) -> None:
+        if self._signs is None:
+            return
+        try:
+            await self._signs.put(_sign_of(self.id), self.name.encode())
+            self.has_sign = True
+        except (Refused, OSError) as error:
+            # A store that is away stops no host: its pages say so where a photo is asked for.
+            log.warning("the store of photos could not be examined: %s", error)
+
+    async def _shares_photos(self, other: Host) -> bool:
+        """Whether the other's sign is in our store. Where either could not be looked at, nothing is known and nothing refused."""
+        if self._signs is None or not self.has_sign or not other.has_sign or other.id == self.id:
+            return True
+        try:
+            return await self._signs.get(_sign_of(other.id)) is not None
+        except (Refused, OSError) as error:
+            log.warning("the store of photos could not be examined: %s", error)
+            return True
+
+    async def tell(self, reading: Reading) -> tuple[Host, ...]:
+        """Says how this host fares and stands for election; the hosts alive, itself among them. *Cost*: three short statements. *Errors*: those of a write."""
+
+        async def tell(session: Session) -> list[Host]:
+            return await self._tell(session, reading)
+
+        self._heard(await self._database.run(tell, deadline_s=DEADLINE_S, idempotent=True))
+        return self.known
+
+    async def _tell(self, session: Session, reading: Reading | None) -> list[Host]:
+        levels = {} if reading is None else {name: reading.levels.get(name) for name in OF_A_HOST}
+        values = {
+            "id": self.id,
+            "name": self.name,
+            "process_id": os.getpid(),
+            "version": __version__,
+            "began_at": self._began_at,
+            "verdict": "not_examined" if reading is None else worst(reading.judgements),
+            "levels": msgspec.json.encode(levels).decode(),
+            "connections": self._database.statistics().connections,
+            "has_sign": self.has_sign,
+        }
+        await session.execute(_queries["tell_host"], values)
+        await session.execute(_queries["elect_host"], {"name": ELECTION, "id": self.id, "lasts": ELECTED_FOR})
+        return await list_hosts(session)
+
+    def _heard(self, hosts: list[Host]) -> None:
+        self.known = tuple(each for each in hosts if each.is_alive)
+        self._answered_s = self._clock.monotonic()
+        self._is_elected = any(each.id == self.id and each.is_elected for each in hosts)
+
+    async def forget_silent(self) -> None:
+        """Forgets hosts that have told nothing for a day, and takes their signs away."""
+
+        async def forget(session: Session) -> list[_Forgotten]:
+            return await session.fetch_all(
+                _queries["forget_hosts"], {"forgotten": FORGOTTEN}, into=_Forgotten
+            )
+
+        for each in await self._database.run(forget, deadline_s=DEADLINE_S):
+            await self._take_sign(each.id)
+
+    async def _take_sign(self, host_id: str) -> None:
+        if self._signs is not None:
+            with suppress(Refused, OSError):  # a few bytes that mean nothing any more
+                await self._signs.remove(_sign_of(host_id))
+
+    async def leave(self) -> None:
+        """This host ends: another may be elected at once. What can't be told is forgotten in a day."""
+        self._is_elected = False
+
+        async def leave(session: Session) -> None:
+            await session.execute(_queries["give_up_election"], {"name": ELECTION, "id": self.id})
+            await session.execute(_queries["forget_host"], {"id": self.id})
+
+        with suppress(Refused):
+            await self._database.run(leave, deadline_s=DEADLINE_S, idempotent=True)
+        await self._take_sign(self.id)
+
+
+def _sign_of(host_id: str) -> str:
+    return f"{SIGNS}/{host_id}"
+
+
+class _Forgotten(msgspec.Struct, frozen=True):
+    id: str
+
+
+def levels_of_all(reading: Reading, hosts: tuple[Host, ...]) -> dict[str, float | None]:
+    """The service levels of the whole: the database's as this host saw them, and of what each host has of its own the worst of all."""
+    levels = dict(reading.levels)
+    for name in OF_A_HOST:
+        told = [each.own_levels.get(name) for each in hosts]
+        seen = [value for value in (levels[name], *told) if value is not None]
+        if seen:
+            levels[name] = min(seen) if name in HIGHER_IS_BETTER else max(seen)
+    return levels
+
+
+def where_it_is(name: str, value: float | None, hosts: tuple[Host, ...]) -> str:
+    """Which hosts a service level is the worst at, where there are several; nothing for what is the database's."""
+    if name not in OF_A_HOST or value is None or len(hosts) < 2:
+        return ""
+    return ", ".join(each.name for each in hosts if each.own_levels.get(name) == value)
