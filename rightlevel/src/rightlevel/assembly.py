@@ -33,7 +33,7 @@ from rightlevel.operations.memory_line import memory_line, telling
 from rightlevel.operations.memory_plan import require_budget
 from rightlevel.operations.months import Months
 from rightlevel.operations.own_numbers import Telling, numbers_of
-from rightlevel.operations.photo_album import open_album, open_photo_links, store_of
+from rightlevel.operations.photo_album import open_album, open_photo_links, stores_of
 from rightlevel.operations.readings import Readings
 from rightlevel.operations.shared_store import open_shared_store
 from rightlevel.operations.upkeep import SeenSessions, Upkeep
@@ -111,7 +111,7 @@ async def open_platform(
     """A platform whose server runs, whose schema is current and whose pool is open; all closed again after.
 
     A server handed in is already running and is left running. A command is no service: it takes no uploaded files. *Errors*: BudgetCannotHold, DatabaseProblem
-    (PhotosElsewhere among them), DatabaseUnavailable, LimitsNotHeld.
+    (FilesElsewhere among them), DatabaseUnavailable, LimitsNotHeld.
     """
     async with AsyncExitStack() as opened:
         clock = ProgrammeClock(clock or SystemClock())
@@ -119,7 +119,12 @@ async def open_platform(
         is_given = server is not None
         if server is None:
             server = open_server(
-                settings.data_folder, settings.memory_bytes, os.environ, say, supervisor=supervisor
+                settings.data_folder,
+                settings.memory_bytes,
+                os.environ,
+                say,
+                supervisor=supervisor,
+                has_pooler=settings.pooler != "none",
             )
         if is_service:
             require_budget(settings.memory_bytes, is_private=server.is_private)
@@ -131,7 +136,17 @@ async def open_platform(
         # A command is a deed of whoever may read the folder: it works as the owner, the service as a role that reaches only rows.
         conninfo = server.service_conninfo if is_service else server.conninfo
         name = APPLICATION if is_service else COMMAND
-        database = Database(conninfo, limits=limits, application_name=name, clock=clock)
+        has_pooler = settings.pooler != "none" and not server.is_private
+        database = Database(
+            conninfo,
+            limits=limits,
+            application_name=name,
+            clock=clock,
+            # A command goes past the pooler, and tells the service in the way that it hears.
+            announce_by="outbox" if has_pooler else "notify",
+            pooler=has_pooler and is_service,
+            pooler_keeps_statements=settings.pooler == "keeps_statements",
+        )
         await opened.enter_async_context(database)
         await database.run(partial(learn_time_zone, clock=clock), deadline_s=FIRST_FORM_S, idempotent=True)
         languages = KeptLanguages()
@@ -174,8 +189,8 @@ async def open_platform(
             supervisor=supervisor,
             second_levels=second_levels,
         )
-        # A private server has one host, and no other to agree with about photos.
-        signs = None if server.is_private else store_of(settings, clock)
+        # A private server has one host, and no other to agree with about files.
+        signs = () if server.is_private else stores_of(settings, clock)
         hosts = Hosts(database, clock, port=settings.port, signs=signs)
         own = Telling(settings.data_folder, database, vitals.budgets.growth.standing, clock)
         if is_service:

@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
-from people import NOW
+from people import NOW, make_cast
 from serving import OneDatabase
 
 from flatwater.alerts import Alert, Delivery
@@ -17,7 +18,7 @@ from flatwater.clock import StandingClock
 from flatwater.pool import Database
 from rightlevel.assembly import Platform, open_platform
 from rightlevel.operations.health import read_health
-from rightlevel.operations.hosts import ALONE_AFTER_S, Hosts, PhotosElsewhere, list_hosts
+from rightlevel.operations.hosts import ALONE_AFTER_S, FilesElsewhere, HeardInTwoWays, Hosts, list_hosts
 from rightlevel.operations.readings import Reading, Readings
 from rightlevel.operations.watch import OneVoice
 from rightlevel.programme.photos import FolderStore
@@ -117,7 +118,7 @@ async def test_a_silent_host_is_shown_as_silent_and_forgotten_after_a_day_with_i
     database: Database, tmp_path: Path
 ) -> None:
     photos = FolderStore(tmp_path)
-    here, gone = (Hosts(database, StandingClock(NOW), port=port, signs=photos) for port in (8001, 8002))
+    here, gone = (Hosts(database, StandingClock(NOW), port=port, signs=(photos,)) for port in (8001, 8002))
     await here.arrive()
     await gone.arrive()
     await age(database, gone, "2 minutes")
@@ -134,29 +135,29 @@ async def test_a_silent_host_is_shown_as_silent_and_forgotten_after_a_day_with_i
     assert list((tmp_path / "hosts").iterdir()) == []
 
 
-async def test_a_host_whose_photos_lie_elsewhere_does_not_start_beside_others(
+async def test_a_host_whose_files_lie_elsewhere_does_not_start_beside_others(
     database: Database, tmp_path: Path
 ) -> None:
     clock = StandingClock(NOW)
     shared, own = FolderStore(tmp_path / "shared"), FolderStore(tmp_path / "own")
-    first = Hosts(database, clock, port=8001, signs=shared)
+    first = Hosts(database, clock, port=8001, signs=(shared,))
     await first.arrive()
-    await Hosts(database, clock, port=8002, signs=shared).arrive()
-    stranger = Hosts(database, clock, port=8003, signs=own)
-    with pytest.raises(PhotosElsewhere, match="RIGHTLEVEL_PHOTO_FOLDER"):
+    await Hosts(database, clock, port=8002, signs=(shared,)).arrive()
+    stranger = Hosts(database, clock, port=8003, signs=(own,))
+    with pytest.raises(FilesElsewhere, match="RIGHTLEVEL_FILES_FOLDER"):
         await stranger.arrive()
     assert len(await first.tell(WELL)) == 2, "nothing is left of it"
     assert list((tmp_path / "own" / "hosts").iterdir()) == []
 
 
-async def test_two_hosts_with_photos_in_two_places_that_arrive_together_are_never_both_let_in(
+async def test_two_hosts_with_files_in_two_places_that_arrive_together_are_never_both_let_in(
     database: Database, tmp_path: Path
 ) -> None:
     async def arrives(number: int) -> bool:
         signs = FolderStore(tmp_path / str(number))
         try:
-            await Hosts(database, StandingClock(NOW), port=8000 + number, signs=signs).arrive()
-        except PhotosElsewhere:
+            await Hosts(database, StandingClock(NOW), port=8000 + number, signs=(signs,)).arrive()
+        except FilesElsewhere:
             return False
         return True
 
@@ -245,6 +246,58 @@ async def test_four_resting_hosts_are_well(new_database: Callable[[], OneDatabas
         assert total >= 12, "more than one host may have without an alarm"
         assert fresh[-1].latest is not None
         assert fresh[-1].latest.levels["connections"] == total / 4
+
+
+class Elsewhere(OneDatabase, frozen=True):
+    """A server that somebody else runs."""
+
+    is_private: bool = False
+
+
+async def test_behind_a_pooler_a_host_works_hears_the_others_and_is_not_beside_one_that_would_not_hear_it(
+    new_database: Callable[[], OneDatabase], tmp_path: Path
+) -> None:
+    one = new_database()
+    database = Elsewhere(one.conninfo, one.service_conninfo, one.process_ids_of)
+
+    def settings(number: int, **more: Any) -> Settings:
+        return Settings(
+            data_folder=tmp_path / str(number), memory_bytes=4_000_000_000, port=8000 + number, **more
+        )
+
+    shared = str(tmp_path / "photos")
+    async with AsyncExitStack() as opened:
+        # The server itself stands where the pooler would: what is set is set by each transaction, and nothing is heard by NOTIFY.
+        first, second = [
+            await opened.enter_async_context(
+                open_platform(settings(number, pooler="plain", files_folder=shared), server=database)
+            )
+            for number in (1, 2)
+        ]
+        async with first.database.transaction(deadline_s=10) as session:
+            cast = await make_cast(session)
+        assert await _held(second, cast.teacher.person_id) == 2
+        async with first.database.transaction(deadline_s=10) as session:
+            await session.connection.execute("delete from assignment")
+            session.invalidate(second.scopes.cache.name)
+        async with asyncio.timeout(5):
+            while await _held(second, cast.teacher.person_id):
+                await asyncio.sleep(0.05)
+        assert [len(each.hosts.known) for each in (first, second)] == [1, 2]
+        with pytest.raises(HeardInTwoWays, match="RIGHTLEVEL_POOLER"):
+            async with open_platform(settings(3, files_folder=shared), server=database):
+                raise AssertionError
+        with pytest.raises(FilesElsewhere):
+            async with open_platform(settings(4, pooler="plain"), server=database):
+                raise AssertionError
+        health = await read_health(second.database, second.readings, second.settings.memory_bytes)
+        assert (health.status, health.hosts) == ("ok", 2), health.notes
+
+
+async def _held(platform: Platform, person_id: int) -> int:
+    """How much this host believes to be assigned to somebody."""
+    async with platform.database.read(deadline_s=5) as session:
+        return len(await platform.scopes.held_by(session, person_id))
 
 
 async def _hold(database: Database) -> None:

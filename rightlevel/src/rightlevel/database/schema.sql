@@ -2113,7 +2113,7 @@ create table loop_standing (
 );
 
 -- Each process that serves, told every fifteen seconds; taken back at its end, and forgotten a day after its last word. `has_sign`: whether it left
--- a file of its id in the store of photos, by which others see that theirs is the same.
+-- a file of its id where photos and other files lie, by which others see that theirs lie there too. `hears_by`: how it is told of what others change.
 create table host_standing (
     id uuid primary key,
     name text not null constraint host_standing_name_is_short check (length(name) between 1 and 200),
@@ -2124,6 +2124,7 @@ create table host_standing (
     verdict text not null constraint host_standing_verdict_is_short check (length(verdict) <= 20),
     levels jsonb not null constraint host_standing_levels_are_small check (pg_column_size(levels) <= 4096),
     connections integer not null,
+    hears_by text not null constraint host_standing_hears_by_something check (hears_by in ('notify', 'outbox')),
     has_sign boolean not null
 );
 

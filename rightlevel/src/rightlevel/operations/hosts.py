@@ -41,15 +41,19 @@ DEADLINE_S: Final = 5.0
 ELECTION: Final = "cluster"
 
 SIGNS: Final = "hosts"
-"""The folder of signs in the store of photos; backups leave it out."""
+"""The folder of signs where files lie; backups leave it out."""
 OF_A_HOST: Final = ("memory_bytes", "query_p95_s", "cache_hit_rate", "turning_away_s")
 """The service levels that each host has of its own; the others are the database's, the same for all who look."""
 HIGHER_IS_BETTER: Final = frozenset(level.name for level in SERVICE_LEVELS if level.higher_is_better)
 _TITLES: Final = {level.name: level.title for level in SERVICE_LEVELS}
 
 
-class PhotosElsewhere(DatabaseProblem):
-    """The photos of another host on this database lie in another place, so this one does not start."""
+class FilesElsewhere(DatabaseProblem):
+    """The files of another host on this database lie in another place, so this one does not start."""
+
+
+class HeardInTwoWays(DatabaseProblem):
+    """Another host on this database hears of changes in another way, so this one does not start."""
 
 
 class Host(msgspec.Struct, frozen=True):
@@ -64,6 +68,7 @@ class Host(msgspec.Struct, frozen=True):
     verdict: Verdict
     levels: str
     connections: int
+    hears_by: str
     has_sign: bool
     is_alive: bool
     is_elected: bool
@@ -79,10 +84,10 @@ async def list_hosts(session: Session) -> list[Host]:
 
 
 class Hosts:
-    """This host among the others. `signs` is the store of photos, where several hosts can be: each leaves a file of its id there, by which
-    one that arrives sees that its store is theirs."""
+    """This host among the others. `signs` are the places of files, where several hosts can be: each leaves a file of its id there, by which
+    one that arrives sees that its places are theirs."""
 
-    def __init__(self, database: Database, clock: Clock, *, port: int, signs: Store | None = None) -> None:
+    def __init__(self, database: Database, clock: Clock, *, port: int, signs: tuple[Store, ...] = ()) -> None:
         self.id = str(uuid4())
         self.name = f"{socket.gethostname()[:190]}:{port}"
         self.has_sign = False
@@ -106,42 +111,49 @@ class Hosts:
     async def arrive(self) -> None:
         """Tells of this host for the first time. Hosts arrive one after another, so of two the second sees the first.
 
-        *Errors*: PhotosElsewhere when a host that is alive keeps photos where this one does not see them; then nothing is left of this one.
+        *Errors*: FilesElsewhere when a host that is alive keeps files where this one does not see them, HeardInTwoWays when it would not hear
+        what this one changes; then nothing is left of this one.
         """
-        await self._leave_sign()
+        await self._leave_signs()
 
         async def arrive(session: Session) -> list[Host]:
             await session.fetch_value(_queries["hold_arrivals"], {})
             return await self._tell(session, None)
 
         self._heard(await self._database.run(arrive, deadline_s=DEADLINE_S, idempotent=True))
-        strangers = [each.name for each in self.known if not await self._shares_photos(each)]
+        deaf = [each.name for each in self.known if each.hears_by != self._database.announcer.way]
+        if deaf:
+            await self.leave()
+            raise HeardInTwoWays(
+                f"Other hosts work on this database ({', '.join(deaf)}) with another RIGHTLEVEL_POOLER, so that what one changes the other would not "
+                "hear. Set the same for all, and start them anew together."
+            )
+        strangers = [each.name for each in self.known if not await self._shares_files(each)]
         if strangers:
             await self.leave()
-            raise PhotosElsewhere(
-                f"Other hosts work on this database ({', '.join(strangers)}), and their photos lie where this one does not see them. Name one "
-                "folder that all hosts share (RIGHTLEVEL_PHOTO_FOLDER) or a store (RIGHTLEVEL_PHOTO_STORE_ADDRESS) for each. A host that "
-                "ended without a word is forgotten after a minute."
+            raise FilesElsewhere(
+                f"Other hosts work on this database ({', '.join(strangers)}), and their files lie where this one does not see them. Name one "
+                "folder that all hosts share with RIGHTLEVEL_FILES_FOLDER (and the same RIGHTLEVEL_PHOTO_STORE_ADDRESS and _BUCKET, if photos lie in "
+                "a store) for each. A host that ended without a word is forgotten after a minute."
             )
 
-    async def _leave_sign(self) -> None:
-        if self._signs is None:
-            return
+    async def _leave_signs(self) -> None:
         try:
-            await self._signs.put(_sign_of(self.id), self.name.encode())
-            self.has_sign = True
+            for store in self._signs:
+                await store.put(_sign_of(self.id), self.name.encode())
+            self.has_sign = bool(self._signs)
         except (Refused, OSError) as error:
-            # A store that is away stops no host: its pages say so where a photo is asked for.
-            log.warning("the store of photos could not be examined: %s", error)
+            # A store that is away stops no host: its pages say so where a file is asked for.
+            log.warning("where files lie could not be examined: %s", error)
 
-    async def _shares_photos(self, other: Host) -> bool:
-        """Whether the other's sign is in our store. Where either could not be looked at, nothing is known and nothing refused."""
-        if self._signs is None or not self.has_sign or not other.has_sign or other.id == self.id:
+    async def _shares_files(self, other: Host) -> bool:
+        """Whether the other's signs are where our files lie. Where either could not be looked at, nothing is known and nothing refused."""
+        if not self.has_sign or not other.has_sign or other.id == self.id:
             return True
         try:
-            return await self._signs.get(_sign_of(other.id)) is not None
+            return all([await store.get(_sign_of(other.id)) is not None for store in self._signs])
         except (Refused, OSError) as error:
-            log.warning("the store of photos could not be examined: %s", error)
+            log.warning("where files lie could not be examined: %s", error)
             return True
 
     async def tell(self, reading: Reading) -> tuple[Host, ...]:
@@ -164,6 +176,7 @@ class Hosts:
             "verdict": "not_examined" if reading is None else worst(reading.judgements),
             "levels": msgspec.json.encode(levels).decode(),
             "connections": self._database.statistics().connections,
+            "hears_by": self._database.announcer.way,
             "has_sign": self.has_sign,
         }
         await session.execute(_queries["tell_host"], values)
@@ -187,9 +200,9 @@ class Hosts:
             await self._take_sign(each.id)
 
     async def _take_sign(self, host_id: str) -> None:
-        if self._signs is not None:
+        for store in self._signs:
             with suppress(Refused, OSError):  # a few bytes that mean nothing any more
-                await self._signs.remove(_sign_of(host_id))
+                await store.remove(_sign_of(host_id))
 
     async def leave(self) -> None:
         """This host ends: another may be elected at once. What can't be told is forgotten in a day."""

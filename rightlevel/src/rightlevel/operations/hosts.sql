@@ -1,7 +1,7 @@
 -- name: tell_host
 -- Says how this host fares. Served by the primary key.
-insert into host_standing (id, name, process_id, version, began_at, told_at, verdict, levels, connections, has_sign)
-values (%(id)s, %(name)s, %(process_id)s, %(version)s, %(began_at)s, now(), %(verdict)s, %(levels)s::jsonb, %(connections)s, %(has_sign)s)
+insert into host_standing (id, name, process_id, version, began_at, told_at, verdict, levels, connections, hears_by, has_sign)
+values (%(id)s, %(name)s, %(process_id)s, %(version)s, %(began_at)s, now(), %(verdict)s, %(levels)s::jsonb, %(connections)s, %(hears_by)s, %(has_sign)s)
 on conflict (id) do update
 set told_at = excluded.told_at, verdict = excluded.verdict, levels = excluded.levels, connections = excluded.connections, has_sign = excluded.has_sign
 
@@ -20,7 +20,7 @@ delete from election where name = %(name)s and host_id = %(id)s
 
 -- name: list_hosts
 -- Every host that is not forgotten, by name, whether it told something lately, and which one is elected. Reads the table, which is a row a process; at most 64.
-select h.id::text as id, h.name, h.process_id, h.version, h.began_at, h.told_at, h.verdict, h.levels::text as levels, h.connections, h.has_sign,
+select h.id::text as id, h.name, h.process_id, h.version, h.began_at, h.told_at, h.verdict, h.levels::text as levels, h.connections, h.hears_by, h.has_sign,
     h.told_at > now() - %(alive)s::interval as is_alive,
     exists (select from election e where e.name = %(election)s and e.host_id = h.id and e.until_at > now()) as is_elected
 from host_standing h
