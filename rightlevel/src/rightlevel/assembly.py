@@ -25,6 +25,7 @@ from rightlevel.operations.clean_up import CleanUp
 from rightlevel.operations.device_key import DeviceNames, open_device_names
 from rightlevel.operations.doctor_desk import DoctorDesk
 from rightlevel.operations.exporting import Exports, open_exports
+from rightlevel.operations.file_folders import archive_folder
 from rightlevel.operations.form_owners import FormOwners, open_form_owners
 from rightlevel.operations.hosts import Hosts
 from rightlevel.operations.import_runner import ImportRunner
@@ -204,7 +205,7 @@ async def open_platform(
             months = Months(
                 database,
                 clock,
-                settings.data_folder / "archive",
+                archive_folder(settings),
                 audit_months=settings.audit_months,
                 is_archived=settings.audit_archive,
             )

@@ -1,4 +1,4 @@
-"""Where files lie that all hosts of a database must see: photos of visits and the library's files."""
+"""Where files lie that all hosts of a database must see: photos of visits, the library's files, and months of the audit."""
 
 from __future__ import annotations
 
@@ -15,6 +15,11 @@ def photo_folder(settings: Settings) -> Path | None:
 def library_folder(settings: Settings) -> Path:
     """The folder of the library's files."""
     return _root(settings) / "resources"
+
+
+def archive_folder(settings: Settings) -> Path:
+    """The folder of months of the audit that are no longer in the database: whichever host is elected writes one."""
+    return _root(settings) / "archive"
 
 
 def _root(settings: Settings) -> Path:

@@ -159,10 +159,10 @@ class Hosts:
     async def tell(self, reading: Reading) -> tuple[Host, ...]:
         """Says how this host fares and stands for election; the hosts alive, itself among them. *Cost*: three short statements. *Errors*: those of a write."""
 
-        async def tell(session: Session) -> list[Host]:
-            return await self._tell(session, reading)
-
-        self._heard(await self._database.run(tell, deadline_s=DEADLINE_S, idempotent=True))
+        # On the connection kept apart: behind requests that wait for a full pool a host that is at work would seem to be gone.
+        async with self._database.operations(deadline_s=DEADLINE_S, writes=True) as session:
+            hosts = await self._tell(session, reading)
+        self._heard(hosts)
         return self.known
 
     async def _tell(self, session: Session, reading: Reading | None) -> list[Host]:
