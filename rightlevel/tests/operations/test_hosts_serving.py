@@ -109,20 +109,25 @@ async def test_a_photo_put_on_one_host_is_had_from_another_and_gone_from_all_whe
         assert (await on_a.get(f"/api/v1/photos/{photo}")).status_code == 404
     assert [each.name for each in two.shared.rglob("*.jpg")] == [f"{photo}.jpg"], "kept for a month"
     two.rows(f"update photo set removed_at = now() - interval '40 days' where id = '{photo}'")
-    swept = subprocess.run(
-        [sys.executable, "-m", "rightlevel", "clean-up", "--data", str(a.folder)],
-        env={
-            **os.environ,
-            "DATABASE_URL": two.conninfo,
-            "RIGHTLEVEL_FILES_FOLDER": str(two.shared),
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
+
+    def sweeps(**environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "rightlevel", "clean-up", "--data", str(a.folder)],
+            env={**os.environ, "DATABASE_URL": two.conninfo, **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    elsewhere = sweeps()
+    assert (elsewhere.returncode, "RIGHTLEVEL_FILES_FOLDER" in elsewhere.stderr) == (1, True), (
+        elsewhere.stderr
     )
+    swept = sweeps(RIGHTLEVEL_FILES_FOLDER=str(two.shared))
     assert swept.returncode == 0, swept.stderr
     assert list(two.shared.rglob("*.jpg")) == []
+    assert two.rows("select count(*) from photo") == [(0,)]
 
 
 async def test_a_host_whose_files_lie_elsewhere_says_so_and_ends(two: TwoHosts, tmp_path: Path) -> None:

@@ -49,6 +49,7 @@ def backup_command(data_folder: Path | None, *, into: Path | None, keep: int, as
     folder = (into or settings.data_folder / "backups").absolute()
 
     async def work(platform: Platform) -> tuple[Path, Backup]:
+        await platform.hosts.require_files()
         return await make_backup(
             platform.database,
             platform.server.conninfo,

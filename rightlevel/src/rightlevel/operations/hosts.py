@@ -128,9 +128,25 @@ class Hosts:
                 f"Other hosts work on this database ({', '.join(deaf)}) with another RIGHTLEVEL_POOLER, so that what one changes the other would not "
                 "hear. Set the same for all, and start them anew together."
             )
-        strangers = [each.name for each in self.known if not await self._shares_files(each)]
-        if strangers:
+        try:
+            if self.has_sign:
+                await self._require_files(self.known)
+        except FilesElsewhere:
             await self.leave()
+            raise
+
+    async def require_files(self) -> None:
+        """Passes when the hosts that are alive keep their files where this command sees them: a backup would lack them, a sweep leave them for ever.
+
+        *Errors*: FilesElsewhere.
+        """
+        async with self._database.read(deadline_s=DEADLINE_S) as session:
+            hosts = await list_hosts(session)
+        await self._require_files(tuple(each for each in hosts if each.is_alive))
+
+    async def _require_files(self, hosts: tuple[Host, ...]) -> None:
+        strangers = [each.name for each in hosts if not await self._shares_files(each)]
+        if strangers:
             raise FilesElsewhere(
                 f"Other hosts work on this database ({', '.join(strangers)}), and their files lie where this one does not see them. Name one "
                 "folder that all hosts share with RIGHTLEVEL_FILES_FOLDER (and the same RIGHTLEVEL_PHOTO_STORE_ADDRESS and _BUCKET, if photos lie in "
@@ -148,7 +164,7 @@ class Hosts:
 
     async def _shares_files(self, other: Host) -> bool:
         """Whether the other's signs are where our files lie. Where either could not be looked at, nothing is known and nothing refused."""
-        if not self.has_sign or not other.has_sign or other.id == self.id:
+        if not other.has_sign or other.id == self.id:
             return True
         try:
             return all([await store.get(_sign_of(other.id)) is not None for store in self._signs])
