@@ -40,6 +40,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         photo.parent.mkdir(parents=True)
         photo.write_bytes(name.encode() * 1_000)
     (at / "photos" / "cd" / "three.part").write_bytes(b"half")
+    server = PrivateServer(at, MEMORY)
+    server.start()
+    with psycopg.connect(server.conninfo) as connection:
+        connection.execute(
+            "insert into host_standing values (gen_random_uuid(), 'one:8000', 1, '', now(), now(), 'ok', '{}', 3, 'notify', true)"
+        )
+        connection.execute("insert into election select 'cluster', id, now() from host_standing")
+    server.stop()
     for name in ("photos/hosts/a-sign", "resources/hosts/a-sign", "resources/a-song"):
         (at / name).parent.mkdir(parents=True, exist_ok=True)
         (at / name).write_bytes(name.encode())
@@ -79,6 +87,9 @@ def test_what_is_read_back_is_what_there_was(folder: Path, backup: Path, tmp_pat
     assert "kept counts equal their rows" in done.stdout
     before = everything(folder)
     assert before["student"][0] == 200
+    assert before["host_standing"][0] == 1, "what is of the moment is not in it"
+    before |= {name: everything(tmp_path / "new")[name] for name in ("host_standing", "election")}
+    assert (before["host_standing"][0], before["election"][0]) == (0, 0)
     assert everything(tmp_path / "new") == before
     photos = tmp_path / "new" / "photos"
     assert {each.name: each.read_bytes() for each in photos.rglob("*") if each.is_file()} == {
