@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -18,8 +19,15 @@ from flatwater.clock import StandingClock
 from flatwater.pool import Database
 from rightlevel.assembly import Platform, open_platform
 from rightlevel.operations.health import read_health
-from rightlevel.operations.hosts import ALONE_AFTER_S, FilesElsewhere, HeardInTwoWays, Hosts, list_hosts
-from rightlevel.operations.readings import Reading, Readings
+from rightlevel.operations.hosts import (
+    ALONE_AFTER_S,
+    FilesElsewhere,
+    HeardInTwoWays,
+    Hosts,
+    levels_of_all,
+    list_hosts,
+)
+from rightlevel.operations.readings import Activity, Reading, Readings
 from rightlevel.operations.watch import OneVoice
 from rightlevel.programme.photos import FolderStore
 from rightlevel.settings import Settings
@@ -105,6 +113,20 @@ async def test_one_of_several_hosts_is_elected_and_another_follows_when_it_ends_
     assert third.is_elected, "nobody heard of the second for longer than it was elected"
     await second.tell(WELL)
     assert not second.is_elected, "it comes back and is told that another is"
+
+
+async def test_a_host_is_told_as_its_health_says_and_beyond_measure_is_the_worst(database: Database) -> None:
+    first, second = (Hosts(database, StandingClock(NOW), port=port) for port in (8001, 8002))
+    await first.arrive()
+    await second.arrive()
+    looked = msgspec.structs.replace(WELL, activity=Activity(3, 2, 0, 0.0), levels=sees())
+    await first.tell(looked)
+    slow = msgspec.structs.replace(looked, levels={**sees(), "query_p95_s": math.inf})
+    hosts = await second.tell(slow)
+    assert {each.name: each.verdict for each in hosts} == {first.name: "ok", second.name: "critical"}
+    assert levels_of_all(looked, hosts)["query_p95_s"] == 1e9
+    (blind, _) = await first.tell(WELL)
+    assert blind.verdict == "not_examined"
 
 
 async def test_hosts_that_arrive_together_elect_one(database: Database) -> None:

@@ -38,6 +38,7 @@ ELECTED_FOR: Final = timedelta(seconds=45)
 ALONE_AFTER_S: Final = 300.0
 """A host that could ask nobody for so long speaks for itself: told twice is better than told by nobody."""
 DEADLINE_S: Final = 5.0
+ARRIVAL_S: Final = 10.0
 ELECTION: Final = "cluster"
 
 SIGNS: Final = "hosts"
@@ -45,7 +46,8 @@ SIGNS: Final = "hosts"
 OF_A_HOST: Final = ("memory_bytes", "query_p95_s", "cache_hit_rate", "turning_away_s")
 """The service levels that each host has of its own; the others are the database's, the same for all who look."""
 HIGHER_IS_BETTER: Final = frozenset(level.name for level in SERVICE_LEVELS if level.higher_is_better)
-_TITLES: Final = {level.name: level.title for level in SERVICE_LEVELS}
+BEYOND_MEASURE: Final = 1e9
+"""JSON has no infinity."""
 
 
 class FilesElsewhere(DatabaseProblem):
@@ -79,8 +81,9 @@ class Host(msgspec.Struct, frozen=True):
 
 
 async def list_hosts(session: Session) -> list[Host]:
-    """The hosts of this database, those that fell silent within a day among them. *Cost*: one statement, at most 64 rows."""
-    return await session.fetch_all(_queries["list_hosts"], {"alive": ALIVE, "election": ELECTION}, into=Host)
+    """The hosts of this database by name, those that fell silent within a day among them. *Cost*: one statement, at most 64 rows."""
+    found = await session.fetch_all(_queries["list_hosts"], {"alive": ALIVE, "election": ELECTION}, into=Host)
+    return sorted(found, key=lambda each: (each.name, each.began_at, each.id))
 
 
 class Hosts:
@@ -120,7 +123,7 @@ class Hosts:
             await session.fetch_value(_queries["hold_arrivals"], {})
             return await self._tell(session, None)
 
-        self._heard(await self._database.run(arrive, deadline_s=DEADLINE_S, idempotent=True))
+        self._heard(await self._database.run(arrive, deadline_s=ARRIVAL_S, idempotent=True))
         deaf = [each.name for each in self.known if each.hears_by != self._database.announcer.way]
         if deaf:
             await self.leave()
@@ -182,15 +185,14 @@ class Hosts:
         return self.known
 
     async def _tell(self, session: Session, reading: Reading | None) -> list[Host]:
-        levels = {} if reading is None else {name: reading.levels.get(name) for name in OF_A_HOST}
         values = {
             "id": self.id,
             "name": self.name,
             "process_id": os.getpid(),
             "version": __version__,
             "began_at": self._began_at,
-            "verdict": "not_examined" if reading is None else worst(reading.judgements),
-            "levels": msgspec.json.encode(levels).decode(),
+            "verdict": _verdict(reading),
+            "levels": msgspec.json.encode(_own_levels(reading)).decode(),
             "connections": self._database.statistics().connections,
             "hears_by": self._database.announcer.way,
             "has_sign": self.has_sign,
@@ -231,6 +233,21 @@ class Hosts:
         with suppress(Refused):
             await self._database.run(leave, deadline_s=DEADLINE_S, idempotent=True)
         await self._take_sign(self.id)
+
+
+def _verdict(reading: Reading | None) -> Verdict:
+    """How a host is, as its health page says it: what has nothing to judge yet (a cache nobody asked) is no trouble of the host."""
+    if reading is None or reading.activity is None:
+        return "not_examined"
+    told = worst(each for each in reading.judgements if each.verdict in ("warning", "critical"))
+    return "ok" if told == "not_examined" else told
+
+
+def _own_levels(reading: Reading | None) -> dict[str, float | None]:
+    told: dict[str, float | None] = {} if reading is None else reading.levels
+    return {
+        name: None if (value := told.get(name)) is None else min(value, BEYOND_MEASURE) for name in OF_A_HOST
+    }
 
 
 def _sign_of(host_id: str) -> str:

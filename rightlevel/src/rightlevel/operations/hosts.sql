@@ -19,12 +19,13 @@ returning name
 delete from election where name = %(name)s and host_id = %(id)s
 
 -- name: list_hosts
--- Every host that is not forgotten, by name, whether it told something lately, and which one is elected. Reads the table, which is a row a process; at most 64.
+-- Every host that is not forgotten, who told last first, whether that is lately, and which one is elected. Reads the table, which is a row a process; at most 64:
+-- whoever asks has just told, so it is always among them.
 select h.id::text as id, h.name, h.process_id, h.version, h.began_at, h.told_at, h.verdict, h.levels::text as levels, h.connections, h.hears_by, h.has_sign,
     h.told_at > now() - %(alive)s::interval as is_alive,
     exists (select from election e where e.name = %(election)s and e.host_id = h.id and e.until_at > now()) as is_elected
 from host_standing h
-order by h.name, h.began_at desc, h.id
+order by h.told_at desc, h.id
 limit 64
 
 -- name: forget_hosts

@@ -47,10 +47,10 @@ limit 5
 
 -- name: list_stored
 -- Every photo whose bytes are in the store, by id, so many at a time. Served by the primary key.
-select id::text as id, visit_id::text as visit_id
-from photo
-where id > %(after)s::uuid and state <> 'storing'
-order by id
+select p.id::text as id, p.visit_id::text as visit_id
+from photo p
+where p.id > %(after)s::uuid and p.state <> 'storing'
+order by p.id
 limit %(rows)s
 
 -- name: remove_photo
