@@ -21,6 +21,7 @@ from rightlevel.assembly import Platform, open_platform
 from rightlevel.operations.health import read_health
 from rightlevel.operations.hosts import (
     ALONE_AFTER_S,
+    BEYOND_MEASURE,
     FilesElsewhere,
     HeardInTwoWays,
     Hosts,
@@ -124,7 +125,7 @@ async def test_a_host_is_told_as_its_health_says_and_beyond_measure_is_the_worst
     slow = msgspec.structs.replace(looked, levels={**sees(), "query_p95_s": math.inf})
     hosts = await second.tell(slow)
     assert {each.name: each.verdict for each in hosts} == {first.name: "ok", second.name: "critical"}
-    assert levels_of_all(looked, hosts)["query_p95_s"] == 1e9
+    assert levels_of_all(looked, hosts)["query_p95_s"] == BEYOND_MEASURE
     (blind, _) = await first.tell(WELL)
     assert blind.verdict == "not_examined"
 

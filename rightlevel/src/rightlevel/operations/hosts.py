@@ -46,7 +46,7 @@ SIGNS: Final = "hosts"
 OF_A_HOST: Final = ("memory_bytes", "query_p95_s", "cache_hit_rate", "turning_away_s")
 """The service levels that each host has of its own; the others are the database's, the same for all who look."""
 HIGHER_IS_BETTER: Final = frozenset(level.name for level in SERVICE_LEVELS if level.higher_is_better)
-BEYOND_MEASURE: Final = 1e9
+BEYOND_MEASURE: Final = 1e18
 """JSON has no infinity."""
 
 
