@@ -18,6 +18,7 @@ from flatwater.alerts import Alert, Delivery
 from flatwater.clock import StandingClock
 from flatwater.pool import Database
 from rightlevel.assembly import Platform, open_platform
+from rightlevel.operations import hosts as hosts_of
 from rightlevel.operations.health import read_health
 from rightlevel.operations.hosts import (
     ALONE_AFTER_S,
@@ -171,6 +172,29 @@ async def test_a_host_whose_files_lie_elsewhere_does_not_start_beside_others(
         await stranger.arrive()
     assert len(await first.tell(WELL)) == 2, "nothing is left of it"
     assert list((tmp_path / "own" / "hosts").iterdir()) == []
+
+
+class Hangs(FolderStore):
+    """A folder of another machine that is gone: it answers nothing."""
+
+    async def put(self, name: str, content: bytes) -> None:
+        await asyncio.sleep(3_600)
+
+    get = remove = put  # type: ignore[assignment]
+
+
+async def test_a_folder_that_hangs_or_takes_nothing_stops_no_host_and_is_known(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hosts_of, "SIGN_S", 0.1)
+    well = Hosts(database, StandingClock(NOW), port=8001, signs=(FolderStore(tmp_path / "files"),))
+    await well.arrive()
+    (tmp_path / "file").write_text("no folder")
+    for port, store in ((8002, Hangs(tmp_path)), (8003, FolderStore(tmp_path / "file"))):
+        ill = Hosts(database, StandingClock(NOW), port=port, signs=(store,))
+        await ill.arrive()
+        assert not ill.has_sign
+    assert [each.has_sign for each in await well.tell(WELL)] == [True, False, False]
 
 
 async def test_two_hosts_with_files_in_two_places_that_arrive_together_are_never_both_let_in(

@@ -14,7 +14,6 @@ import io
 import os
 import re
 import shutil
-import tarfile
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -195,6 +194,8 @@ def _alone_in(folder: Path) -> Iterator[None]:
 
 def _pack(photos: Path, file: Path) -> None:
     """Every photo into one file. One that is taken away meanwhile was taken away; half-written ones are nobody's yet."""
+    import tarfile  # a service asks only which backup is the newest
+
     with tarfile.open(file, "w", format=tarfile.PAX_FORMAT) as tar:
         for each in _files_below(photos):
             try:
@@ -209,6 +210,8 @@ def _pack(photos: Path, file: Path) -> None:
 
 def _pack_pictures(pictures: Pictures, file: Path) -> None:
     """The same of a store that is no folder, one at a time."""
+    import tarfile
+
     with tarfile.open(file, "w", format=tarfile.PAX_FORMAT) as tar:
         for name, content in pictures():
             about = tarfile.TarInfo(name)
@@ -339,13 +342,7 @@ def restore_backup(folder: Path, conninfo: str, *, photos: Path | PutBack, libra
         )
     kept = folder / "photos.tar"
     if kept.exists() and not isinstance(photos, Path):
-        say("photos")
-        with tarfile.open(kept) as tar:
-            for member in tar:
-                content = tar.extractfile(member)
-                if content is not None and STORED.fullmatch(member.name):
-                    photos(member.name, content.read(MAX_SENT_BYTES))
-                tar.members = []  # type: ignore[reportAttributeAccessIssue]
+        _put_back(kept, photos, say)
     elif kept.exists() and isinstance(photos, Path):
         _unpack(kept, photos, say)
     if (folder / "library.tar").exists():
@@ -354,8 +351,23 @@ def restore_backup(folder: Path, conninfo: str, *, photos: Path | PutBack, libra
     restore(conninfo, folder / "database.dump")
 
 
+def _put_back(kept: Path, put_back: PutBack, say: Say) -> None:
+    """Photos into a store that is no folder, one at a time; whatever is named otherwise is none."""
+    import tarfile
+
+    say("photos")
+    with tarfile.open(kept) as tar:
+        for member in tar:
+            content = tar.extractfile(member)
+            if content is not None and STORED.fullmatch(member.name):
+                put_back(member.name, content.read(MAX_SENT_BYTES))
+            tar.members = []  # type: ignore[reportAttributeAccessIssue]
+
+
 def _unpack(kept: Path, folder: Path, say: Say) -> None:
     """Files into an empty folder. *Errors*: BackupProblem where there are some."""
+    import tarfile
+
     if folder.exists() and any(each.name != SIGNS for each in folder.iterdir()):
         raise BackupProblem(f"There are files in {folder} already. Name an empty folder with --data.")
     say(kept.stem)

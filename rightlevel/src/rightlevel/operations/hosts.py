@@ -6,6 +6,7 @@ tells alerts for all, sweeps and keeps the history; another follows within a min
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import socket
@@ -39,6 +40,8 @@ ALONE_AFTER_S: Final = 300.0
 """A host that could ask nobody for so long speaks for itself: told twice is better than told by nobody."""
 DEADLINE_S: Final = 5.0
 ARRIVAL_S: Final = 10.0
+SIGN_S: Final = 10.0
+"""A folder of another machine that is gone answers nothing at all."""
 ELECTION: Final = "cluster"
 
 SIGNS: Final = "hosts"
@@ -158,8 +161,9 @@ class Hosts:
 
     async def _leave_signs(self) -> None:
         try:
-            for store in self._signs:
-                await store.put(_sign_of(self.id), self.name.encode())
+            async with asyncio.timeout(SIGN_S):
+                for store in self._signs:
+                    await store.put(_sign_of(self.id), self.name.encode())
             self.has_sign = bool(self._signs)
         except (Refused, OSError) as error:
             # A store that is away stops no host: its pages say so where a file is asked for.
@@ -170,7 +174,8 @@ class Hosts:
         if not other.has_sign or other.id == self.id:
             return True
         try:
-            return all([await store.get(_sign_of(other.id)) is not None for store in self._signs])
+            async with asyncio.timeout(SIGN_S):
+                return all([await store.get(_sign_of(other.id)) is not None for store in self._signs])
         except (Refused, OSError) as error:
             log.warning("where files lie could not be examined: %s", error)
             return True
@@ -220,7 +225,8 @@ class Hosts:
     async def _take_sign(self, host_id: str) -> None:
         for store in self._signs:
             with suppress(Refused, OSError):  # a few bytes that mean nothing any more
-                await store.remove(_sign_of(host_id))
+                async with asyncio.timeout(SIGN_S):
+                    await store.remove(_sign_of(host_id))
 
     async def leave(self) -> None:
         """This host ends: another may be elected at once. What can't be told is forgotten in a day."""
