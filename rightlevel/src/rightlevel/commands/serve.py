@@ -69,6 +69,7 @@ async def _serving(
     settings: Settings, listener: socket.socket, ready: Callable[[], None] | None
 ) -> str | None:
     """Serves; the mark for the process that takes over, or None when this was told to stop."""
+    from flatwater.allocator import forget_start
     from flatwater.monitors import tuned
     from flatwater.serving import ServingLimits, serve
     from rightlevel.assembly import open_platform
@@ -87,6 +88,7 @@ async def _serving(
                 f"RightLevel on http://{settings.host}:{settings.port} (data in {settings.data_folder})"
             )
             app = build_app(lambda: nullcontext(platform))
+            forget_start()
             heard.add_done_callback(lambda _: platform.vitals.recycler.renew())
             limits = ServingLimits(
                 drain_s=settings.drain_s,
