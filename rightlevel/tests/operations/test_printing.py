@@ -11,8 +11,14 @@ import pytest
 from pdf_pages import needs_pango, pages_of
 
 from rightlevel.operations.printing import (
+    FILES_BYTES,
+    LEAST_BYTES,
+    MEMORY_BYTES,
     MOST_WAITING,
     PRINTER,
+    PROGRAM,
+    STACKS_BYTES,
+    NoRoomToPrint,
     PdfTooLarge,
     PdfUnavailable,
     Printer,
@@ -84,9 +90,63 @@ async def test_what_ends_without_a_pdf_is_too_large(tmp_path: Path, text: str) -
 async def test_memory_beyond_the_bound_ends_the_program_and_not_the_service(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("rightlevel.operations.printing.MEMORY_BYTES", 60 * 1024 * 1024)
+    monkeypatch.setattr("rightlevel.operations.printing.MEMORY_BYTES", 35_000_000)
     with pytest.raises(PdfTooLarge):
         await PRINTER.print(PAGE.format(more=""), CSS)
+
+
+async def test_it_gets_no_more_memory_than_is_free_and_where_nothing_is_it_is_refused(tmp_path: Path) -> None:
+    asked: list[int] = []
+    free: list[int | None] = [None, LEAST_BYTES, 10**12, LEAST_BYTES - 1]
+
+    async def room(wanted_bytes: int) -> int | None:
+        asked.append(wanted_bytes)
+        return free.pop(0)
+
+    told = program(tmp_path, "print('%PDF', sys.argv[1])")
+    bounds = [int((await told.print("", "", room)).split()[1]) for _ in range(3)]
+    assert bounds == [MEMORY_BYTES, LEAST_BYTES - FILES_BYTES + STACKS_BYTES, MEMORY_BYTES]
+    with pytest.raises(NoRoomToPrint, match="print the page instead"):
+        await told.print("", "", room)
+    assert asked == [LEAST_BYTES] * 4
+    told.require_room()
+
+
+@needs_pango
+async def test_what_has_to_be_free_is_enough_for_a_short_page() -> None:
+    async def room(_: int) -> int:
+        return LEAST_BYTES
+
+    assert pages_of(await PRINTER.print(PAGE.format(more=""), CSS, room)) == 2
+
+
+async def test_what_fonts_of_unusual_kinds_need_is_loaded_when_one_comes() -> None:
+    asked = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import printing_program as p\n"
+        "sys.modules.update({each: p.Later(each) for each in p.LATER})\n"
+        "from fontTools import subset\n"
+        "from fontTools.ttLib import TTFont, TTLibError, ttFont, woff2\n"
+        "from fontTools.varLib.instancer import instantiateVariableFont\n"
+        "before = 'fontTools.ttLib.tables' in sys.modules\n"
+        "options, font, table = subset.Options(), TTFont(), ttFont.getTableClass('glyf')\n"
+        "try: instantiateVariableFont(TTFont(), {})\n"
+        "except Exception as error: refused = type(error).__name__\n"
+        "print(before, type(options).__module__, type(font).__module__, table.__name__, refused, issubclass(TTLibError, Exception))"
+    )
+    folder = str(Path(PROGRAM).parent)
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-I", "-c", asked, folder],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split()[:4] == [
+        "False",
+        "fontTools.subset",
+        "fontTools.ttLib.ttFont",
+        "table__g_l_y_f",
+    ]
 
 
 async def test_one_is_made_at_a_time_and_few_wait(tmp_path: Path) -> None:
