@@ -103,7 +103,7 @@ async def _walk(
             answers += await asyncio.to_thread(_work, service, tokens, say)
         most["the load"] = found[0]
         with scale.watching(f"an import of {ROWS:,}", say) as found:
-            schools = [f"G{each:06}" for each in range(CHILDREN // 100)]
+            schools = _schools(folder)
             ended, _ = await opening.import_children(service, opening.roster(ROWS, "R", schools))
         most["the import"] = found[0]
         await asyncio.sleep(LEFT_ALONE_S)
@@ -166,6 +166,15 @@ def _one(folder: Path, text: str, *values: Any) -> Any:
     with psycopg.connect(AttachedServer(folder).conninfo) as connection:
         row = connection.execute(text, values).fetchone()  # type: ignore[call-overload]
     return None if row is None else row[0]
+
+
+def _schools(folder: Path) -> list[str]:
+    """The codes of those that children can come to."""
+    with psycopg.connect(AttachedServer(folder).conninfo) as connection:
+        found = connection.execute(
+            "select code from school where code like 'G%' and status <> 'closed' and deleted_at is null order by code"
+        ).fetchall()
+    return [code for (code,) in found]
 
 
 async def _export(service: Any, ids: dict[str, Any]) -> Counter[int]:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import msgspec
@@ -29,6 +29,8 @@ LONGEST_S: Final = 60.0
 """The doctor's own budget is fifteen seconds; what takes a minute hangs, and is ended."""
 REST_S: Final = 3_600.0
 """Checks that were refused or slow are left out of the looks that follow for so long, as `flatwater.doctor.run` does."""
+LOOK_BYTES: Final = 33_000_000
+"""What its process takes, 7 MB of it the files of libraries. *Source*: benchmarks/README.md, "where each megabyte goes"."""
 CURE_S: Final = 290.0
 """A vacuum of a large table; the route gives it 300."""
 MOST_ANSWER_BYTES: Final = 4_000_000
@@ -62,11 +64,14 @@ class DoctorDesk:
         own_numbers: Callable[[], ApplicationNumbers | None] | None = None,
         *,
         is_private: bool = False,
+        room: Callable[[int], Awaitable[int | None]] | None = None,
     ) -> None:
+        """`room` says what is free of the memory budget, after room was made for so many bytes; without it nobody asks."""
         self._conninfo = conninfo
         self._statistics = statistics
         self._own_numbers = own_numbers
         self._is_private = is_private
+        self._room = room
         self._turn = asyncio.Lock()
         self._looking: asyncio.Task[Examination] | None = None
         self._looks: tuple[Snapshot, ...] = ()
@@ -125,6 +130,14 @@ class DoctorDesk:
             is_private=self._is_private,
         )
         async with self._turn:
+            free = None if self._room is None else await self._room(LOOK_BYTES)
+            if free is not None and free < LOOK_BYTES:
+                log.warning(
+                    "the doctor did not look: it takes %s bytes, and %s are free of the memory budget",
+                    LOOK_BYTES,
+                    free,
+                )
+                return None
             try:
                 told = await _run(msgspec.json.encode(asked), within_s)
             except (OSError, TimeoutError, msgspec.MsgspecError) as error:

@@ -20,7 +20,7 @@ LEAST_BYTES: Final = 50_000_000
 """What has to be free of the memory budget before it is begun: loading takes 31 MB, 8 of them the files of libraries, and each page 2."""
 FILES_BYTES: Final = 8_000_000
 """What it has of the files of libraries, which its bound does not count."""
-STACKS_BYTES: Final = 20_000_000
+STACKS_BYTES: Final = 28_000_000
 """What its threads reserve and never write to, which the bound counts."""
 CPU_S: Final = 30
 PRINT_S: Final = 40.0
