@@ -30,7 +30,7 @@ from rightlevel.operations.form_owners import FormOwners, open_form_owners
 from rightlevel.operations.import_runner import ImportRunner
 from rightlevel.operations.loops import LoopReport
 from rightlevel.operations.memory_line import memory_line, telling
-from rightlevel.operations.memory_plan import require_budget
+from rightlevel.operations.memory_plan import hashing_slots, require_budget
 from rightlevel.operations.months import Months
 from rightlevel.operations.own_numbers import Telling, numbers_of
 from rightlevel.operations.photo_album import open_album, open_photo_links
@@ -139,7 +139,7 @@ async def open_platform(
         await database.run(partial(learn_time_zone, clock=clock), deadline_s=FIRST_FORM_S, idempotent=True)
         languages = KeptLanguages()
         await database.run(partial(learn_languages, kept=languages), deadline_s=FIRST_FORM_S, idempotent=True)
-        passwords = PasswordHasher()
+        passwords = PasswordHasher(hashing_slots(settings.memory_bytes))
         opened.callback(passwords.close)
         album = open_album(database, settings, clock)
         seen_sessions, clean_up = SeenSessions(), CleanUp(database, clock, album)
