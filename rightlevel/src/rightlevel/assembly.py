@@ -217,7 +217,7 @@ async def open_platform(
             database.statistics,
             partial(numbers_of, settings.data_folder),
             is_private=server.is_private,
-            room=room.make,
+            room=room.beside,
         )
         opened.push_async_callback(desk.close)
         yield Platform(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from pdf_pages import needs_pango, pages_of
 from rightlevel.operations.printing import (
     FILES_BYTES,
     LEAST_BYTES,
-    MEMORY_BYTES,
+    MOST_BYTES,
     MOST_WAITING,
     PRINTER,
     PROGRAM,
@@ -90,32 +92,35 @@ async def test_what_ends_without_a_pdf_is_too_large(tmp_path: Path, text: str) -
 async def test_memory_beyond_the_bound_ends_the_program_and_not_the_service(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("rightlevel.operations.printing.MEMORY_BYTES", 35_000_000)
+    monkeypatch.setattr("rightlevel.operations.printing.MOST_BYTES", 15_000_000)
     with pytest.raises(PdfTooLarge):
         await PRINTER.print(PAGE.format(more=""), CSS)
 
 
 async def test_it_gets_no_more_memory_than_is_free_and_where_nothing_is_it_is_refused(tmp_path: Path) -> None:
-    asked: list[int] = []
-    free: list[int | None] = [None, LEAST_BYTES, 10**12, LEAST_BYTES - 1]
+    asked: list[tuple[int, int]] = []
+    granted: list[int | None] = [None, LEAST_BYTES, MOST_BYTES, LEAST_BYTES - 1]
 
-    async def room(wanted_bytes: int) -> int | None:
-        asked.append(wanted_bytes)
-        return free.pop(0)
+    @asynccontextmanager
+    async def room(least: int, most: int) -> AsyncIterator[int | None]:
+        asked.append((least, most))
+        yield granted.pop(0)
 
     told = program(tmp_path, "print('%PDF', sys.argv[1])")
     bounds = [int((await told.print("", "", room)).split()[1]) for _ in range(3)]
-    assert bounds == [MEMORY_BYTES, LEAST_BYTES - FILES_BYTES + STACKS_BYTES, MEMORY_BYTES]
+    beside = STACKS_BYTES - FILES_BYTES
+    assert bounds == [MOST_BYTES + beside, LEAST_BYTES + beside, MOST_BYTES + beside]
     with pytest.raises(NoRoomToPrint, match="print the page instead"):
         await told.print("", "", room)
-    assert asked == [LEAST_BYTES] * 4
+    assert asked == [(LEAST_BYTES, MOST_BYTES)] * 4
     told.require_room()
 
 
 @needs_pango
 async def test_what_has_to_be_free_is_enough_for_a_short_page() -> None:
-    async def room(_: int) -> int:
-        return LEAST_BYTES
+    @asynccontextmanager
+    async def room(_: int, __: int) -> AsyncIterator[int]:
+        yield LEAST_BYTES
 
     assert pages_of(await PRINTER.print(PAGE.format(more=""), CSS, room)) == 2
 

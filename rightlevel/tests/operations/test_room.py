@@ -54,3 +54,19 @@ async def test_where_memory_can_not_be_read_nothing_is_known_and_nothing_done() 
     blind = room(connections, budget=150, program=None)
     assert await blind.make(10**9) is None
     assert connections.renewed == 0
+
+
+async def test_what_works_beside_counts_from_the_moment_it_was_granted() -> None:
+    shared = room(Connections(), budget=150, program=50)
+    async with shared.beside(30, 60) as first:
+        assert first == 60
+        assert shared.free_bytes() == 40
+        async with shared.beside(70) as second:
+            assert second == 40, "less than it asked for, and it says whether it goes on"
+            assert shared.free_bytes() == -30, "as who goes on all the same takes what it takes"
+        assert shared.free_bytes() == 40
+    assert shared.free_bytes() == 100
+    with pytest.raises(ZeroDivisionError):
+        async with shared.beside(30):
+            raise ZeroDivisionError
+    assert shared.free_bytes() == 100

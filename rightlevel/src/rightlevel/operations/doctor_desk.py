@@ -6,7 +6,8 @@ import asyncio
 import logging
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Final
 
 import msgspec
@@ -54,6 +55,12 @@ FAILED: Final = "The doctor could not look; the log says why."
 STILL_LOOKING: Final = "The doctor is still looking. Load this page again in a moment."
 
 
+@asynccontextmanager
+async def unbounded(_wanted: int) -> AsyncIterator[int | None]:
+    """Room without a budget."""
+    yield None
+
+
 class DoctorDesk:
     """Looks at this platform's own server. *Cost*: about a second in another process, at most once a minute; one connection meanwhile."""
 
@@ -64,9 +71,9 @@ class DoctorDesk:
         own_numbers: Callable[[], ApplicationNumbers | None] | None = None,
         *,
         is_private: bool = False,
-        room: Callable[[int], Awaitable[int | None]] | None = None,
+        room: Callable[[int], AbstractAsyncContextManager[int | None]] = unbounded,
     ) -> None:
-        """`room` says what is free of the memory budget, after room was made for so many bytes; without it nobody asks."""
+        """`room` grants room in the memory budget (`operations.room.Room.beside`)."""
         self._conninfo = conninfo
         self._statistics = statistics
         self._own_numbers = own_numbers
@@ -130,16 +137,13 @@ class DoctorDesk:
             is_private=self._is_private,
         )
         async with self._turn:
-            free = None if self._room is None else await self._room(LOOK_BYTES)
-            if free is not None and free < LOOK_BYTES:
-                log.warning(
-                    "the doctor did not look: it takes %s bytes, and %s are free of the memory budget",
-                    LOOK_BYTES,
-                    free,
-                )
-                return None
             try:
-                told = await _run(msgspec.json.encode(asked), within_s)
+                async with self._room(LOOK_BYTES) as granted:
+                    if granted is not None and granted < LOOK_BYTES:
+                        raise OSError(
+                            f"it takes {LOOK_BYTES:,} bytes, and {granted:,} are free of the memory budget"
+                        )
+                    told = await _run(msgspec.json.encode(asked), within_s)
             except (OSError, TimeoutError, msgspec.MsgspecError) as error:
                 log.warning("the doctor could not look: %s", error or type(error).__name__)
                 return None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Final
 
@@ -14,11 +15,11 @@ from flatwater.errors import Refused
 from rightlevel.programme.errors import ProgrammeError
 
 PROGRAM: Final = str(Path(__file__).with_name("printing_program.py"))
-MEMORY_BYTES: Final = 256_000_000
-"""What the program may write to at most, however much is free; a pack of 24 pages takes 72 MB."""
-LEAST_BYTES: Final = 50_000_000
-"""What has to be free of the memory budget before it is begun: loading takes 31 MB, 8 of them the files of libraries, and each page 2."""
-FILES_BYTES: Final = 8_000_000
+MOST_BYTES: Final = 256_000_000
+"""What the program may take at most, however much is free; a pack of 24 pages takes 72 MB."""
+LEAST_BYTES: Final = 42_000_000
+"""What has to be free of the memory budget before it is begun: loading takes 28 MB, 7 of them the files of libraries, and each page 2."""
+FILES_BYTES: Final = 7_000_000
 """What it has of the files of libraries, which its bound does not count."""
 STACKS_BYTES: Final = 28_000_000
 """What its threads reserve and never write to, which the bound counts."""
@@ -27,8 +28,8 @@ PRINT_S: Final = 40.0
 MOST_WAITING: Final = 4
 NO_LIBRARY: Final = 3
 """How the program ends where the system has no Pango."""
-Room = Callable[[int], Awaitable[int | None]]
-"""What is free of the memory budget, after room was made for so many bytes where there was less; None where it can't be told."""
+Room = Callable[[int, int], AbstractAsyncContextManager[int | None]]
+"""Room in the memory budget for so many bytes at least and at most (`operations.room.Room.beside`)."""
 
 
 class PdfUnavailable(ProgrammeError):
@@ -78,15 +79,15 @@ class Printer:
         self.require_room()
         self._waiting += 1
         try:
-            async with self._one_at_a_time:
-                return await self._run(msgspec.json.encode({"html": html, "css": css}), await _bound(room))
+            async with self._one_at_a_time, (room or unbounded)(LEAST_BYTES, MOST_BYTES) as granted:
+                return await self._run(msgspec.json.encode({"html": html, "css": css}), _bound(granted))
         finally:
             self._waiting -= 1
 
     async def _run(self, content: bytes, memory_bytes: int) -> bytes:
         # -I: nothing but the interpreter's own folders, so that no file that lies around is loaded.
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-I", self._program, str(memory_bytes), str(CPU_S)),
+            *(sys.executable, "-I", "-X", "no_debug_ranges", self._program, str(memory_bytes), str(CPU_S)),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
@@ -107,14 +108,17 @@ class Printer:
         return made
 
 
-async def _bound(room: Room | None) -> int:
+@asynccontextmanager
+async def unbounded(_least: int, _most: int) -> AsyncIterator[int | None]:
+    """Room without a budget."""
+    yield None
+
+
+def _bound(granted: int | None) -> int:
     """What the program may write to. *Errors*: NoRoomToPrint."""
-    free = None if room is None else await room(LEAST_BYTES)
-    if free is None:
-        return MEMORY_BYTES
-    if free < LEAST_BYTES:
+    if granted is not None and granted < LEAST_BYTES:
         raise NoRoomToPrint
-    return min(MEMORY_BYTES, free - FILES_BYTES + STACKS_BYTES)
+    return (MOST_BYTES if granted is None else granted) - FILES_BYTES + STACKS_BYTES
 
 
 PRINTER: Final = Printer()

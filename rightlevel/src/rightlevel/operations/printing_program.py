@@ -19,6 +19,10 @@ LATER = ("fontTools.subset", "fontTools.ttLib", "fontTools.varLib", "fontTools.v
 """What WeasyPrint loads for fonts of unusual kinds (variable ones, bitmaps) and for systems whose HarfBuzz can't take parts of fonts: 11 MB."""
 
 
+NEVER = ("ssl", "_ssl", "_hashlib")
+"""What the standard library does without where it is not there: nothing is fetched here, and OpenSSL takes 5 MB."""
+
+
 class Later(ModuleType):
     """Stands in for a library that is loaded when something of it is first used."""
 
@@ -55,6 +59,10 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
     told = json.load(sys.stdin.buffer)
     sys.modules.update({name: Later(name) for name in LATER})
+    sys.modules.update(dict.fromkeys(NEVER))  # type: ignore[arg-type]  # as the import system has it: None is not there
+    # WeasyPrint makes a way to https in any case, also where no address is ever asked for.
+    request: Any = importlib.import_module("urllib.request")
+    request.HTTPSHandler = lambda context=None: request.BaseHandler()
     try:
         return _print(told["html"], told["css"])
     except MemoryError:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from typing import Final, Protocol
 
 from flatwater.allocator import give_memory_back
@@ -45,12 +46,16 @@ class Room:
         self._server_processes = server_processes
         self._connections = connections
         self._relieved_at_s = float("-inf")
+        self._promised_bytes = 0
+        """To what works beside at this moment: it has not taken it yet when the next asks."""
         self.reliefs = 0
 
     def free_bytes(self) -> int | None:
-        """What the budget leaves beside program and server (less than nothing where they are over it); None where it can't be told."""
+        """What the budget leaves beside program, server and what works beside (less than nothing where they are over it); None where it can't be told."""
         program, server = self._owned_bytes(), pss_of(self._server_processes())
-        return None if program is None or server is None else self._budget_bytes - program - server
+        if program is None or server is None:
+            return None
+        return self._budget_bytes - program - server - self._promised_bytes
 
     async def make(self, wanted_bytes: int) -> int | None:
         """The same, after room was made where there was less than wanted: connections begin anew, for a server's process keeps whatever it has looked
@@ -69,6 +74,20 @@ class Room:
         log.info("made room: %s bytes free of the memory budget before, %s after", free, now)
         return now
 
+    @asynccontextmanager
+    async def beside(self, least_bytes: int, most_bytes: int = 0) -> AsyncIterator[int | None]:
+        """Room for a process beside while the block runs: how much it may take, `most_bytes` at most. Less than `least_bytes` where there is no more: then the
+        caller says whether it goes on. None where nothing is known.
+        """
+        free = await self.make(least_bytes)
+        granted = None if free is None else min(free, max(least_bytes, most_bytes))
+        promised = max(least_bytes, granted or 0)
+        self._promised_bytes += promised
+        try:
+            yield granted
+        finally:
+            self._promised_bytes -= promised
+
     def _may_relieve(self) -> bool:
         now_s = time.monotonic()
         if now_s - self._relieved_at_s < RELIEVE_EVERY_S:
@@ -78,4 +97,4 @@ class Room:
 
     async def look(self) -> None:
         """Makes room where the whole has come near its budget."""
-        await self.make(int(self._budget_bytes * (1 - FULL_SHARE)))
+        await self.make(self._budget_bytes - int(self._budget_bytes * FULL_SHARE))

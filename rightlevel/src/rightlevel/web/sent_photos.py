@@ -35,12 +35,12 @@ async def add_photo(request: Request, visit_id: str, form: SentPhoto, upload: Up
         raise Invalid(faults=(Fault("file", "At most 12 MB"),))
     content = await asyncio.to_thread(upload.path.read_bytes)
     # What room can be had is made; a photo that was taken in a classroom is not refused where there is too little.
-    await request.app.room.make(SHRINKING_BYTES)
-    return await request.app.album.add(
-        actor_of(request),
-        visit_id,
-        form.id,
-        content,
-        keeps_place=form.keeps_place,
-        again=partial(actor_again, request),
-    )
+    async with request.app.room.beside(SHRINKING_BYTES):
+        return await request.app.album.add(
+            actor_of(request),
+            visit_id,
+            form.id,
+            content,
+            keeps_place=form.keeps_place,
+            again=partial(actor_again, request),
+        )
