@@ -116,6 +116,26 @@ async def test_it_gets_no_more_memory_than_is_free_and_where_nothing_is_it_is_re
     told.require_room()
 
 
+@pytest.mark.parametrize(
+    ("text", "granted", "error"),
+    [
+        ("sys.exit(4)", LEAST_BYTES, NoRoomToPrint),
+        ("import os; os.abort()", LEAST_BYTES, NoRoomToPrint),
+        ("sys.exit(1)", LEAST_BYTES, PdfTooLarge),
+        ("sys.exit(4)", MOST_BYTES, PdfTooLarge),
+    ],
+)
+async def test_what_is_too_much_only_for_what_is_free_now_is_not_said_to_be_too_large(
+    tmp_path: Path, text: str, granted: int, error: type[Exception]
+) -> None:
+    @asynccontextmanager
+    async def room(_: int, __: int) -> AsyncIterator[int]:
+        yield granted
+
+    with pytest.raises(error):
+        await program(tmp_path, text).print("", "", room)
+
+
 @needs_pango
 async def test_what_has_to_be_free_is_enough_for_a_short_page() -> None:
     @asynccontextmanager

@@ -28,6 +28,8 @@ PRINT_S: Final = 40.0
 MOST_WAITING: Final = 4
 NO_LIBRARY: Final = 3
 """How the program ends where the system has no Pango."""
+NO_MEMORY: Final = 4
+"""How it ends where its memory was not enough, unless a library ended it."""
 Room = Callable[[int, int], AbstractAsyncContextManager[int | None]]
 """Room in the memory budget for so many bytes at least and at most (`operations.room.Room.beside`)."""
 
@@ -103,7 +105,10 @@ class Printer:
                 await process.wait()
         if process.returncode == NO_LIBRARY:
             raise PdfUnavailable
-        if process.returncode != 0 or not made.startswith(b"%PDF"):
+        ended = process.returncode or 0
+        if (ended == NO_MEMORY or ended < 0) and memory_bytes < _bound(None):
+            raise NoRoomToPrint  # with all that a PDF may take it might have been made
+        if ended != 0 or not made.startswith(b"%PDF"):
             raise PdfTooLarge
         return made
 

@@ -15,7 +15,7 @@ from flatwater.monitors import pss_of
 log = logging.getLogger("rightlevel.operations")
 
 EVERY_S: Final = 15.0
-FULL_SHARE: Final = 0.9
+FULL_SHARE: Final = 0.85
 """Of the budget: above it room is made before anybody asks."""
 RELIEVE_EVERY_S: Final = 60.0
 SETTLES_S: Final = 0.3
