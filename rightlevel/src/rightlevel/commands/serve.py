@@ -79,6 +79,7 @@ async def _serving(
     heard: asyncio.Future[None] = loop.create_future()
     # Heard from the first moment on: who asks while the platform is being opened has it replaced as soon as it is open.
     loop.add_signal_handler(RELOAD, lambda: heard.done() or heard.set_result(None))
+    forget_start()  # before the budget is judged by what there is: loading has touched 20 MB of libraries that nobody reads again
     with ExitStack() as held:
         async with open_platform(settings, say=click.echo) as platform:
             held.enter_context(tuned())  # what is loaded by now stays; collections need not look at it again
