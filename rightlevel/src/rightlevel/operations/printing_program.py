@@ -62,7 +62,11 @@ def main() -> int:
     sys.modules.update(dict.fromkeys(NEVER))  # type: ignore[arg-type]  # as the import system has it: None is not there
     # WeasyPrint makes a way to https in any case, also where no address is ever asked for.
     request: Any = importlib.import_module("urllib.request")
-    request.HTTPSHandler = lambda context=None: request.BaseHandler()
+
+    def no_https(**_: Any) -> Any:
+        return request.BaseHandler()
+
+    request.HTTPSHandler = no_https
     try:
         return _print(told["html"], told["css"])
     except MemoryError:
