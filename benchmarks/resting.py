@@ -49,6 +49,8 @@ TINY = {
     "LEFT_ALONE_S": 0.1,
     "ROUTES": 2,
     "PHOTO_SIDE": 300,
+    "FORMATS": ("csv", "xlsx"),
+    "KINDS": ("roster",),
 }
 FORMATS = ("csv", "xlsx", "jsonl", "parquet")
 KINDS = ("roster", "results", "verification", "visits", "statistics")
