@@ -38,7 +38,6 @@ from flatwater.errors import (
     ServerFull,
 )
 from flatwater.group_commit import GroupCommit
-from flatwater.prepared import keep_statements
 from flatwater.refusals import Refusal, refusal_of
 from flatwater.retry_budget import RetryBudget
 from flatwater.statement_times import StatementTimes
@@ -235,7 +234,7 @@ class Database:
             task.cancel()
 
     async def _configure(self, connection: Connection) -> None:
-        keep_statements(connection, self.limits.prepared_statements)
+        connection.prepared_max = self.limits.prepared_statements
 
     async def __aenter__(self) -> Self:
         await self.open()
