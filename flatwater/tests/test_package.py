@@ -286,3 +286,14 @@ def test_the_words_of_the_table_name_what_is_there() -> None:
         assert (
             home.with_suffix(".py").exists() or home.is_dir() or (home.parent.with_suffix(".py")).exists()
         ), name
+
+
+def test_the_reference_is_what_the_docstrings_say() -> None:
+    made: dict[str, Any] = {"__name__": "make_reference"}
+    file = ROOT / "docs" / "make_reference.py"
+    exec(compile(file.read_text(), str(file), "exec"), made)  # noqa: S102  our own
+    assert (ROOT / "docs" / "reference.md").read_text() == made["reference"](), (
+        "python flatwater/docs/make_reference.py"
+    )
+    for name in PUBLIC - {"__version__"}:
+        assert f"### {name}\n" in made["reference"]()
