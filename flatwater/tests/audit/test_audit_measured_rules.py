@@ -461,3 +461,47 @@ async def two(**k):
     return 1
 """
     assert [each.route for each in found_in("growing-container", views=text)] == ["GET /one/{a}"]
+
+
+def test_a_queue_that_carries_one_answer_back_goes_with_its_request() -> None:
+    text = """
+import queue
+
+WORK = queue.Queue()
+
+@app.post("/generate")
+def generate(words: str):
+    answers = queue.Queue()
+    WORK.put_nowait((words, answers))
+    return answers.get()
+"""
+    assert [each.where.line for each in found_in("unbounded-queue", work=text)] == [9]
+
+
+def test_a_text_in_many_pieces_is_read_once() -> None:
+    pieces = " + ".join(["'SELECT name '", *["','"] * 60, "' FROM pupil LIMIT 1'"])
+    assert found_in("select-star", queries=f"def names(c):\n    c.execute({pieces})\n") == []
+
+
+def test_what_pretends_to_be_a_service_is_left_out(tmp_path: Path) -> None:
+    text = "import time\n\n@app.get('/')\nasync def home():\n    time.sleep(1)\n"
+    for name in ("mock_agent.py", "agent.py"):
+        (tmp_path / name).write_text(text)
+    assert [
+        each.where.path for each in audit_folder(tmp_path).findings if each.rule == "blocking-in-async"
+    ] == ["agent.py"]
+
+
+def test_what_somebody_may_see_is_kept_for_one_request_without_harm() -> None:
+    text = """
+@cache_for_request
+def get_authorized_findings(user):
+    return query(user)
+
+@lru_cache
+def get_authorized_products(user):
+    return query(user)
+"""
+    assert [each.where.symbol for each in found_in("cached-authorisation", rights=text)] == [
+        "get_authorized_products"
+    ]

@@ -34,7 +34,7 @@ def _seek(module: Module, app: App) -> Iterator[Hit]:
         name = module.dotted(call.func)
         if name in _QUEUES:
             size = keyword(call, "maxsize") or (call.args[0] if call.args else None)
-            if not _lasts(module, app, call) or _is_counted(module, call):
+            if not _lasts(module, app, call) or _is_counted(module, call) or _is_emptied_here(module, call):
                 continue
             if size is None or (
                 isinstance(size, ast.Constant) and isinstance(size.value, int) and size.value <= 0
@@ -80,6 +80,20 @@ def _lasts(module: Module, app: App, call: ast.Call) -> bool:
     )
     kept = any(isinstance(each, ast.Attribute) for each in targets)
     return function is None or kept or app.route_of(function) is not None
+
+
+def _is_emptied_here(module: Module, made: ast.Call) -> bool:
+    """Whether the function that makes it reads from it too: it carries one request's answer back, and goes with it."""
+    function, statement = module.function_of(made), module.statement_of(made)
+    names = {name for name, value in assignments(statement) if value is made} if statement else set[str]()
+    return function is not None and any(
+        isinstance(each, ast.Call)
+        and called(each) in {"get", "get_nowait"}
+        and isinstance(each.func, ast.Attribute)
+        and isinstance(each.func.value, ast.Name)
+        and each.func.value.id in names
+        for each in function.body()
+    )
 
 
 def _is_counted(module: Module, call: ast.Call) -> bool:
