@@ -36,6 +36,7 @@ BENCHES = (
     "hanging",
     "leaks",
     "doctors",
+    "healthy",
     "groups",
     "next_week",
     "duplicates",
