@@ -11,10 +11,12 @@ DEMO_DATA ?= .demo
 PORT ?= 8000
 CASES ?= 20000
 SEED ?= 11
-# A process for each core, each with a PostgreSQL of its own; a file's tests stay together, in the order of the files (the browser's last).
-SIDE_BY_SIDE := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# A process more than there are cores (a third of the time is waiting), each with a PostgreSQL of its own; a file's tests stay together, in the
+# order of the files (the browser's last).
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(4, (os.cpu_count() or 1) + 1))')
+SIDE_BY_SIDE := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo test check format lint types contracts quick bench simulate requests pins browser clean
+.PHONY: help demo test walks check format lint types contracts quick bench simulate requests pins browser clean
 
 help: ## What can be done here
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,12 +49,15 @@ browser: $(DEV_READY)
 	@$(BIN)/python rightlevel/tests/find_browser.py
 
 test: $(DEV_READY) browser ## Set everything up and run every test, the browser's included
-	$(BIN)/pytest $(SIDE_BY_SIDE)
+	$(BIN)/pytest $(SIDE_BY_SIDE) -m "not walk"
+
+walks: $(DEV_READY) ## The long walks: every page and form as every role, every measurement started once
+	$(BIN)/pytest $(SIDE_BY_SIDE) -m walk
 
 quick: $(DEV_READY) ## The tests without the browser
-	$(BIN)/pytest $(SIDE_BY_SIDE) -m "not browser" -q
+	$(BIN)/pytest $(SIDE_BY_SIDE) -m "not walk and not browser" -q
 
-check: $(DEV_READY) lint types contracts test ## Format, lint, types, import contracts, tests
+check: $(DEV_READY) lint types contracts test walks ## Format, lint, types, import contracts, tests, walks
 
 format: $(DEV_READY) ## Format the code
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix .

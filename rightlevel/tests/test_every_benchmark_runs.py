@@ -17,6 +17,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("benchmarks")
 
 
+@pytest.mark.walk
 @pytest.mark.parametrize("name", BENCHES)
 def test_every_measurement_runs(name: str, work: Path) -> None:
     environment = {each: value for each, value in os.environ.items() if each != "DATABASE_URL"}

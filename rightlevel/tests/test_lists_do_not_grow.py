@@ -17,6 +17,7 @@ import rightlevel.programme
 from flatwater.queries import load_queries, read_queries
 
 VALUES = {
+    "after_assessor": None,
     "after_round": None,
     "after_school": None,
     "after_student": None,

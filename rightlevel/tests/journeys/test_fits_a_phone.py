@@ -171,6 +171,7 @@ def test_a_device_without_khmer_letters_is_given_them_once(
         bare.close()
 
 
+@pytest.mark.walk
 @pytest.mark.parametrize("language", ["en", "km"])
 @pytest.mark.parametrize("name", ["coordinator", "teacher", "viewer"])
 def test_pages_fit_and_can_be_read(device: Device, site: Site, name: str, language: str) -> None:
@@ -203,6 +204,7 @@ def test_signed_out_pages_fit_and_can_be_read(device: Device, language: str) -> 
     assert rules_broken_on(page, "/sign-in") == []
 
 
+@pytest.mark.walk
 @pytest.mark.parametrize("name", ["coordinator", "teacher", "viewer"])
 def test_longer_texts_from_right_to_left_fit(
     device: Device, site: Site, monkeypatch: pytest.MonkeyPatch, name: str

@@ -300,6 +300,7 @@ PAGES = {
 }
 
 
+@pytest.mark.walk
 @pytest.mark.parametrize("language", ["en", "km"])
 def test_the_programmes_pages_fit_and_can_be_read(device: Device, site: Site, language: str) -> None:
     faults: list[str] = []

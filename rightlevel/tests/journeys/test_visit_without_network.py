@@ -553,6 +553,7 @@ def test_a_phone_that_is_open_when_it_is_ended_closes(phone: Phone, site: Site) 
     expect(page.locator("main")).not_to_contain_text("Bopha")
 
 
+@pytest.mark.walk
 @pytest.mark.parametrize("language", ["en", "km"])
 def test_the_screens_of_a_mentors_day_fit_and_can_be_read(
     browser: Browser, site: Site, language: str, tmp_path: Path

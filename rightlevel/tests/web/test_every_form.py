@@ -45,6 +45,7 @@ async def full(
         yield opened
 
 
+@pytest.mark.walk
 @pytest.mark.parametrize("name", ROLES[::-1])
 async def test_every_form_comes_back_as_it_was_sent(full: Served, name: str) -> None:
     faults: list[str] = []

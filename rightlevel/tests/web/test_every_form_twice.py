@@ -65,6 +65,7 @@ class Rows:
         self._connection.close()
 
 
+@pytest.mark.walk
 @pytest.mark.parametrize("name", ["coordinator", "teacher", "mentor", "admin"])
 async def test_a_form_sent_twice_is_one_deed(full: Served, name: str) -> None:
     faults: list[str] = []

@@ -43,6 +43,7 @@ async def site(
         yield opened
 
 
+@pytest.mark.walk
 @pytest.mark.parametrize("name", ROLES)
 async def test_what_pages_say_is_true_for_who_reads_them(site: Served, name: str) -> None:
     wrong: list[str] = []

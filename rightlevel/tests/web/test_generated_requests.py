@@ -105,6 +105,7 @@ async def send(client: httpx.AsyncClient, case: Any) -> httpx.Response | None:
         return None
 
 
+@pytest.mark.walk
 async def test_no_request_that_the_document_allows_is_a_fault_of_ours(
     new_database: NewDatabase, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -75,6 +75,7 @@ def sort_of(address: str) -> tuple[str, frozenset[str]] | None:
     return match.endpoint.name, frozenset(name for name, _ in parse_qsl(parts.query, keep_blank_values=True))
 
 
+@pytest.mark.walk
 async def test_no_page_shows_a_link_that_its_address_refuses(full: Served) -> None:
     refused: list[str] = []
     every: set[tuple[str, frozenset[str]]] = set()

@@ -104,6 +104,7 @@ def pseudo(monkeypatch: pytest.MonkeyPatch) -> Pseudo:
     return found
 
 
+@pytest.mark.walk
 @pytest.mark.parametrize("name", ROLES)
 async def test_every_text_comes_out_of_a_catalogue(site: Served, pseudo: Pseudo, name: str) -> None:
     wrong: list[str] = []

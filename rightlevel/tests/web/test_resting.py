@@ -59,6 +59,7 @@ async def statuses(service: Running, paths: tuple[str, ...], name: str | None = 
         return [(await client.get(path)).status_code for path in paths]
 
 
+@pytest.mark.walk
 async def test_everything_opened_once_and_a_large_import_leave_it_far_under_its_lines(
     service: Running,
 ) -> None:
@@ -77,6 +78,7 @@ async def test_everything_opened_once_and_a_large_import_leave_it_far_under_its_
     assert "replaced by a fresh one" not in service.said()
 
 
+@pytest.mark.walk
 async def test_two_sign_ins_fifteen_pages_and_a_large_photo_do_not_shut_it(service: Running) -> None:
     """The shortest way that was found: 503 for everybody, sign-in included, and it never came back."""
     assert await asyncio.gather(sign_in(service, "mentor"), sign_in(service, "teacher")) == [303, 303]
@@ -114,6 +116,7 @@ async def test_two_sign_ins_fifteen_pages_and_a_large_photo_do_not_shut_it(servi
     assert "turning away" not in service.said()
 
 
+@pytest.mark.walk
 async def test_strangers_can_not_shut_it(service: Running) -> None:
     """Two wrong sign-ins, the public document, six bodies that stop in the middle."""
     wrong = await asyncio.gather(*(sign_in(service, "mentor", "wrong") for _ in range(2)))

@@ -167,6 +167,7 @@ async def teach(service: Running, student: str, round_id: int) -> tuple[list[int
     return statuses, took
 
 
+@pytest.mark.walk
 async def test_a_teacher_saves_while_strangers_attack_the_door(service: Running) -> None:
     student, round_id = untested(service)
     before = service.weight().program

@@ -128,6 +128,7 @@ def test_each_pair_that_shares_a_key_is_compared_and_none_twice() -> None:
     assert keys.crowded == sum(len(numbers) > MOST_UNDER_A_KEY for numbers in under.values())
 
 
+@pytest.mark.walk
 def test_a_school_of_2500_takes_little_memory_to_look_through() -> None:
     children = [
         Child(each.id, read_name(each.name), each.sex, each.grade, 1, each.birth_on, each.age)

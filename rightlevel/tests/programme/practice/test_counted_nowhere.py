@@ -254,6 +254,7 @@ def differing(without: Answers, filled: Answers, allowed: set[str]) -> str:
     )[:8_000]
 
 
+@pytest.mark.walk
 def test_no_figure_ranking_or_export_differs_by_a_practice_school(seen: Seen) -> None:
     assert differing(seen.without, seen.full, {*LISTS, *PLANS, *OF_FILES}) == ""
     assert differing({path: seen.without[path] for path in PLANS}, seen.unplanned, {*LISTS}) == ""
@@ -265,11 +266,13 @@ def _around(text: str, other: str) -> str:
     return text[max(0, at - 60) : at + 100].replace("\n", " ")
 
 
+@pytest.mark.walk
 def test_what_may_differ_does(seen: Seen) -> None:
     assert [path for path in LISTS if seen.without[path] == seen.unplanned[path]] == []
     assert [path for path in PLANS if seen.unplanned[path] == seen.full[path]] == []
 
 
+@pytest.mark.walk
 def test_the_comparison_looks_at_something(seen: Seen) -> None:
     telling = [
         "/api/v1/figures",

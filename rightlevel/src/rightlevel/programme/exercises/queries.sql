@@ -64,6 +64,7 @@ where a.id = %(attempt_id)s
 -- name: list_testers
 -- Teachers and mentors by name, a row for each subject that is theirs today at a school that counts, with how its exercise went. Served by person_by_name,
 -- assignment_by_person and exercise_attempt_by_person.
+--! plan each time
 select p.id as person_id, p.display_name, p.role::text as role, s.subject::text as subject, coalesce(t.attempts, 0) as attempts,
     f.agreed as first_agreed, f.cases as first_cases, l.agreed as last_agreed, l.cases as last_cases, l.taken_on as last_on, t.passed_on,
     coalesce(t.passed_on >= coalesce(q.since, '-infinity'), false) as counts
@@ -98,9 +99,10 @@ where p.deleted_at is null and p.is_active and p.role in ('teacher', 'mentor')
         join school hs on hs.id = h.school_id and not hs.is_practice
         where h.person_id = p.id and h.subject = s.subject and h.ended_at is null and h.from_on <= %(today)s
             and (h.to_on is null or h.to_on >= %(today)s))
---? by_subject: and s.subject = %(subject)s::subject
---? lacking: and not coalesce(t.passed_on >= coalesce(q.since, '-infinity'), false)
---? after: and (lower(p.display_name), p.id, s.subject) > (%(after_name)s::text, %(after_id)s::bigint, %(after_subject)s::subject)
+    and (%(subject)s::subject is null or s.subject = %(subject)s::subject)
+    and (not %(only_lacking)s or not coalesce(t.passed_on >= coalesce(q.since, '-infinity'), false))
+    and (%(after_name)s::text is null
+        or (lower(p.display_name), p.id, s.subject) > (%(after_name)s::text, %(after_id)s::bigint, %(after_subject)s::subject))
 order by lower(p.display_name), p.id, s.subject
 limit %(rows)s
 

@@ -176,19 +176,13 @@ async def page_of_testers(
     values = {
         "today": today,
         "subject": subject,
+        "only_lacking": only_lacking,
         "after_name": after[0] if after else None,
         "after_id": after[1] if after else None,
         "after_subject": after[2] if after else None,
         "rows": page.rows_to_ask,
     }
-    query = _queries["list_testers"]
-    if subject is not None:
-        query = query.plus("by_subject")
-    if only_lacking:
-        query = query.plus("lacking")
-    if after is not None:
-        query = query.plus("after")
-    rows = await session.fetch_all(query, values, into=Tester)
+    rows = await session.fetch_all(_queries["list_testers"], values, into=Tester)
     return page_of(rows, page, lambda row: (row.display_name.lower(), row.person_id, row.subject))
 
 

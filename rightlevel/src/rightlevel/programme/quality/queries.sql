@@ -13,11 +13,12 @@ from (
 --? in_scope: and r.school_id = any(%(reached)s::bigint[])
 --? in_scope: and (r.school_id, r.subject) in (
 --? in_scope:     select h.school_id, h.subject from unnest(%(held_schools)s::bigint[], %(held_subjects)s::subject[]) as h (school_id, subject))
---? by_school: and r.school_id = %(school_id)s
---? by_place: and r.school_id = any(array(
---? by_place:     select k.id from place l join school k on k.place_id = l.id where l.lineage @> array[%(place_id)s::bigint]))
---? by_subject: and r.subject = %(subject)s::subject
---? after: and (r.school_id, r.assessor_id, r.subject) > (%(after_school)s, %(after_assessor)s, %(after_subject)s::subject)
+        and (%(school_id)s::bigint is null or r.school_id = %(school_id)s)
+        and (%(place_id)s::bigint is null or r.school_id = any(array(
+            select k.id from place l join school k on k.place_id = l.id where l.lineage @> array[%(place_id)s::bigint])))
+        and (%(subject)s::subject is null or r.subject = %(subject)s::subject)
+        and (%(after_school)s::bigint is null
+            or (r.school_id, r.assessor_id, r.subject) > (%(after_school)s, %(after_assessor)s, %(after_subject)s::subject))
     order by r.school_id, r.assessor_id, r.subject
     limit %(rows)s) g
 join school s on s.id = g.school_id
@@ -35,7 +36,6 @@ join student st on st.id = t.student_id
 left join scale sc on sc.subject = %(subject)s::subject and sc.is_default
 left join scale_level l on l.scale_id = sc.id and l.rank = t.rank
 left join scale_level e on e.scale_id = sc.id and e.rank = t.earlier_rank
-where true
---? after: and t.student_id > %(after_id)s::uuid
+where %(after_id)s::uuid is null or t.student_id > %(after_id)s::uuid
 order by t.student_id
 limit %(rows)s

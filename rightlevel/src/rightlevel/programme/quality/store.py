@@ -61,13 +61,6 @@ async def page_of_assessors(
     after = page.key(tuple[int, int, str])
     scope = actor.scope
     held = [each for each in scope.held if each.class_id is None]
-    wanted = {
-        "in_scope": not scope.is_everything,
-        "by_school": asked.school_id is not None,
-        "by_place": asked.place_id is not None,
-        "by_subject": asked.subject is not None,
-        "after": after is not None,
-    }
     values: dict[str, Any] = {
         "on": on,
         "place_id": asked.place_id,
@@ -82,7 +75,9 @@ async def page_of_assessors(
         "blind_to": _blind_to(actor),
         "rows": page.rows_to_ask,
     }
-    query = _queries["assessors_of_day"].plus(*(part for part, is_wanted in wanted.items() if is_wanted))
+    query = _queries["assessors_of_day"]
+    if not scope.is_everything:
+        query = query.plus("in_scope")
     rows = await session.fetch_all(query, values, into=CountedDay)
     return page_of(rows, page, lambda row: (row.school_id, row.assessor_id, row.subject))
 
@@ -96,7 +91,6 @@ async def page_of_tests(
         "after_id": after and after[0],
         "rows": page.rows_to_ask,
     }
-    query = _queries["tests_of_assessor"].plus(*(["after"] if after else []))
-    rows = await session.fetch_all(query, values, into=_Test)
+    rows = await session.fetch_all(_queries["tests_of_assessor"], values, into=_Test)
     found = page_of(rows, page, lambda row: (row.student_id,))
     return Page([each.looked_at() for each in found.items], found.next)
