@@ -31,6 +31,7 @@ BENCHES = (
     "rates",
     "signing_in",
     "cost",
+    "parts",
     "bounds",
     "connections",
     "hanging",

@@ -371,7 +371,7 @@ def swollen(server: RunningServer, others) -> Iterator[Callable[[str], object]]:
 
 CURES_OF_TABLES = [
     (Bloat(least_dead_rows=1_000, dead_share=0.1), "bloat/dead rows of public.swollen", "vacuum swollen"),
-    (StaleStatistics(), "stale_statistics/public.swollen", "analyze swollen"),
+    (StaleStatistics(patience_s=0.0), "stale_statistics/public.swollen", "analyze swollen"),
     (Vacuum(), "vacuum/late public.swollen", "vacuum swollen"),
 ]
 

@@ -120,7 +120,7 @@ def test_who_waits_for_whom_is_a_tree_below_the_one_who_holds_everybody_up(other
     assert queue.numbers["behind"] == 1
     assert not queue.cures[0].is_safe
 
-    joined = see(Diagnosis(forgotten_s=60))
+    joined = see(Diagnosis(forgotten_s=60, held_up_s=0.0))
     assert [each.key for each in joined] == ["diagnosis/pile-up/route pay of shop"]
     assert "2 of 3 connections of shop wait" in joined[0].saw
     assert "ship 1" in joined[0].saw
@@ -343,6 +343,17 @@ def test_growth_is_told_from_noise_by_the_lower_end_of_its_interval(
         found = by_key(list(Trend().look(look)))
     assert found["trend/connections"].severity == severity
     assert found["trend/database_bytes"].severity == "not_examined"
+
+
+def test_what_grows_for_minutes_is_no_warning_of_a_day(server: RunningServer) -> None:
+    with Look(server.conninfo) as look:
+        for every, severity in ((timedelta(seconds=10), "notice"), (timedelta(minutes=10), "warning")):
+            look.history = tuple(
+                Snapshot(look.at - every * (10 - number), {"trend/connections": 100.0 + number})
+                for number in range(10)
+            )
+            look.remembered = {"trend/connections": 110.0}
+            assert by_key(list(Trend().look(look)))["trend/connections"].severity == severity
 
 
 def test_a_role_that_may_not_see_others_says_so_and_never_well(others, server: RunningServer) -> None:

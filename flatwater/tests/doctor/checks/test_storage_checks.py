@@ -119,12 +119,17 @@ def test_autovacuum_off_for_the_server_is_critical(ward) -> None:
 def test_stale_statistics_are_found_and_cured(ward) -> None:
     ward.run(*FILLED)
     finding = ward.see(StaleStatistics())["stale_statistics/public.filled"]
-    assert finding.severity == "warning"
+    assert finding.severity == "notice", "autovacuum may be on its way"
     assert "never analyzed" in finding.saw
+    before = replace(ward.left, at=ward.left.at - timedelta(minutes=6))
+    again = ward.see(StaleStatistics(), history=(before,))["stale_statistics/public.filled"]
+    assert again.severity == "warning", "and did not come"
     ward.cure(finding.cures[0])
     assert ward.loud(StaleStatistics()) == set()
-    ward.run("update filled set words = 'y' where id <= 30000")
-    assert "stale_statistics/public.filled" in ward.loud(StaleStatistics())
+    ward.run("update filled set words = 'y' where id <= 60000")
+    assert ward.loud(StaleStatistics()) == set(), "it was analyzed a moment ago"
+    late = ward.see(StaleStatistics(patience_s=0.0))["stale_statistics/public.filled"]
+    assert late.severity == "warning"
 
 
 def test_over_a_million_rate_limit_rows_are_critical_and_the_sweep_takes_them_out(ward) -> None:
