@@ -503,7 +503,7 @@ class Database:
         the server takes new connections too.
 
         *Errors*: ServerFull when it is there and takes no more; DatabaseUnavailable when it is away or does not answer within the deadline;
-        those of `read`. *Cost*: a connection and a statement, about 10 ms; up to a second past the deadline when nobody answers.
+        those of `read`. *Cost*: a connection and a statement; up to a second past the deadline when nobody answers.
         """
         loop = asyncio.get_running_loop()
         until = loop.time() + deadline_s
