@@ -27,7 +27,7 @@ from flatwater.doctor.look import Look
 from flatwater.doctor.model import Snapshot
 from flatwater.doctor.run import Doctor
 
-EACH_S = 120.0
+EACH_S = 90.0
 LOOK_EVERY_S = 10.0
 SETTLE_S = 3.0
 SCALE = 10
@@ -137,6 +137,7 @@ def _service(kind: str, place: dict[str, str]) -> Iterator[Callable[[], int]]:
     running = subprocess.Popen(words, env=place, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     assert running.stdout is not None
     url = running.stdout.readline().strip()
+    _until_it_answers(url)
     stop, counted = threading.Event(), [0]
 
     def ask(client: httpx.Client, number: int) -> None:
@@ -163,3 +164,16 @@ def _service(kind: str, place: dict[str, str]) -> Iterator[Callable[[], int]]:
             each.join()
         running.terminate()
         running.wait(20)
+
+
+def _until_it_answers(url: str) -> None:
+    until = time.monotonic() + 30
+    while True:
+        try:
+            httpx.get(f"{url}/accounts/1").raise_for_status()
+        except httpx.TransportError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.05)
+        else:
+            return

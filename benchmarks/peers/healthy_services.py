@@ -1,4 +1,4 @@
-"""Two small services on pgbench's tables, as one finds them: `fastapi` (SQLAlchemy's defaults, uvicorn) and `django` (CONN_MAX_AGE, WSGI threads).
+"""Two small services on pgbench's tables, as one finds them: `fastapi` (SQLAlchemy's defaults, uvicorn) and `django` (CONN_MAX_AGE, gunicorn's threads).
 
 python healthy_services.py fastapi|django        prints its address once it listens; the database by PGHOST, PGPORT, PGUSER, PGDATABASE
 """
@@ -8,9 +8,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from socketserver import ThreadingMixIn
 from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 ONE = "select aid, abalance from pgbench_accounts where aid = {}"
 PAY = "update pgbench_accounts set abalance = abalance + 1 where aid = {}"
@@ -86,19 +84,23 @@ def django_service() -> None:
         path("accounts/<int:number>/pay", pay),
     ]
 
-    class Threads(ThreadingMixIn, WSGIServer):
-        daemon_threads = True
+    from gunicorn.app.base import BaseApplication
 
-    class Quiet(WSGIRequestHandler):
-        protocol_version = "HTTP/1.1"
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
 
-        def log_message(self, *_: Any) -> None:
-            return
+    class Served(BaseApplication):
+        """Threads that stay: each keeps its connection, as many as there are threads."""
 
-    serving = Threads(("127.0.0.1", 0), Quiet)
-    serving.set_app(get_wsgi_application())
-    print(f"http://127.0.0.1:{serving.server_address[1]}", flush=True)
-    serving.serve_forever()
+        def load_config(self) -> None:
+            for name, value in {"bind": address, "workers": 1, "threads": 4, "keepalive": 60}.items():
+                self.cfg.set(name, value)
+
+        def load(self) -> Any:
+            return get_wsgi_application()
+
+    print(f"http://{address}", flush=True)
+    Served().run()
 
 
 if __name__ == "__main__":
