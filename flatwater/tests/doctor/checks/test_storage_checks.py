@@ -278,7 +278,10 @@ def test_of_a_large_table_the_oldest_pages_tell_whether_it_is_counted(
     found = ward.see(UnboundedTables(any=less))
     assert found["unbounded_tables/public.old"].numbers["past"] == 30_000
     assert "unbounded_tables/public.young" not in found
-    ward.run("create table small (id bigint, expires_at timestamptz)", "insert into small values (1, now())")
+    ward.run(
+        "create table small (id bigint, expires_at timestamptz)",
+        "insert into small select n, now() from generate_series(1, 6000) n",
+    )
     assert "public.small" in ward.see(UnboundedTables(any=less))["unbounded_tables/not counted"].saw
 
 

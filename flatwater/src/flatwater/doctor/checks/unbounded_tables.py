@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator
+from time import perf_counter
 from typing import Final
 
 from msgspec import Struct
@@ -109,6 +110,10 @@ PROBED_PAGES: Final = 20_000
 """160 MB: where a table is larger its oldest pages are looked at first, which are most likely past their end. TID ranges need PostgreSQL 14."""
 MOST_PROBED: Final = 20
 """Tables of any name that are counted in one look, the largest first."""
+LEAST_ROW_BYTES: Final = 24
+"""A row's head alone: a table that has no room for so many rows need not be asked."""
+PROBE_S: Final = 1.0
+"""For all of them; a check that takes 1.5 s is left out of the looks that follow."""
 _LOCKS = re.compile(r"lock|attempt", re.IGNORECASE)
 """A lock that is over ends no row."""
 
@@ -160,11 +165,18 @@ class UnboundedTables(Struct, frozen=True):
     def look(self, look: Look) -> Iterator[Finding]:
         tables = look.rows(queries["table_rows"], into=_Table)
         by_size = sorted(tables, key=lambda each: -each.size_bytes)
-        ending = [each for each in by_size if self._budget(each) is None and ending_of(self.any, each.times)]
-        probed = {each.full_name for each in ending[:MOST_PROBED]}
-        found = [each for table in tables for each in self._table(look, table, table.full_name in probed)]
-        if len(ending) > MOST_PROBED:
-            found.append(_not_probed(ending[MOST_PROBED:]))
+        roomy = [each for each in by_size if each.size_bytes >= self.any.notice * LEAST_ROW_BYTES]
+        ending = [each for each in roomy if self._budget(each) is None and ending_of(self.any, each.times)]
+        until_s = perf_counter() + PROBE_S
+        worth: set[str] = set()
+        left = list(ending)
+        while left and len(ending) - len(left) < MOST_PROBED and perf_counter() < until_s:
+            table = left.pop(0)
+            if _is_worth_counting(look, table, self.any):
+                worth.add(table.full_name)
+        found = [each for table in tables for each in self._table(look, table, table.full_name in worth)]
+        if left:
+            found.append(_not_probed(left))
         for table in by_size[:KEPT]:
             look.remember(f"{NAME}/bytes/{table.full_name}", table.size_bytes)
         yield from found
@@ -187,11 +199,11 @@ class UnboundedTables(Struct, frozen=True):
         named = (each for each in self.budgets if re.search(each.pattern, table.table_name, re.IGNORECASE))
         return next(named, None)
 
-    def _table(self, look: Look, table: _Table, is_probed: bool) -> Iterator[Finding]:
+    def _table(self, look: Look, table: _Table, is_worth: bool) -> Iterator[Finding]:
         budget = self._budget(table)
         if budget is not None:
             yield from self._over_budget(look, table, budget)
-        elif is_probed and _is_worth_counting(look, table, self.any):
+        elif is_worth:
             yield from self._over_budget(look, table, self.any)
         if budget is None and table.is_unlogged:
             target = identifier(table.schema, table.table_name)
@@ -304,10 +316,9 @@ class UnboundedTables(Struct, frozen=True):
 def _is_worth_counting(look: Look, table: _Table, budget: Budget) -> bool:
     """Whether the oldest pages of a table have rows enough that are past; what can't be asked is asked with the rest, which says so."""
     ending = ending_of(budget, table.times)
-    pages = table.size_bytes // 8192
-    if ending is None or not pages:
+    if ending is None:
         return False
-    if pages <= PROBED_PAGES or look.version < 140_000:
+    if look.version < 140_000:
         return True
     first = sql.SQL("ctid < '({},0)'::tid and {}").format(sql.Literal(PROBED_PAGES), ending.condition())
     try:
@@ -321,7 +332,7 @@ def _not_probed(tables: list[_Table]) -> Finding:
         NAME,
         f"{NAME}/not counted",
         "not_examined",
-        f"{len(tables)} smaller tables with a column for their rows' end were not counted, among them {tables[0].full_name}; one look counts {MOST_PROBED}.",
+        f"{len(tables)} smaller tables with a column for their rows' end were not counted, among them {tables[0].full_name}; one look counts {MOST_PROBED} at most, for a second.",
         "Rows that have run out are kept and searched with every request.",
     )
 
