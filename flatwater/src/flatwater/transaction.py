@@ -349,7 +349,7 @@ def _check_shape(query: Query, columns: list[str], into: type[Any]) -> None:
         raise ShapeMismatch(
             f"{query.name} gives {', '.join(columns)}; {into.__name__} takes {', '.join(fields)}"
         )
-    query.shapes.add(into)
+    query.shapes.append(into)
 
 
 def _next_block(connection: Connection) -> Generator[Any, Any, tuple[list[Buffer], bool]]:
