@@ -26,7 +26,7 @@ from flatwater.announcing import Announcer, Way
 from flatwater.begun import Rest, begun
 from flatwater.circuit_breaker import BreakerOpen, CircuitBreaker, State
 from flatwater.clock import Clock, SystemClock
-from flatwater.dsn import read_dsn
+from flatwater.dsn import connecting, read_dsn, setting_each
 from flatwater.errors import (
     CircuitOpen,
     CommitUnknown,
@@ -38,7 +38,6 @@ from flatwater.errors import (
     ServerFull,
 )
 from flatwater.group_commit import GroupCommit
-from flatwater.prepared import keep_statements
 from flatwater.refusals import Refusal, refusal_of
 from flatwater.retry_budget import RetryBudget
 from flatwater.statement_times import StatementTimes
@@ -89,6 +88,10 @@ class Limits(msgspec.Struct, frozen=True):
     idle_close_s: float = 60.0
     network_silence_s: float = 10.0
     prepared_statements: int = 64
+    """Kept by each connection. *Cost*: some 80 kB each in the server's process, for as long as the connection lives."""
+    lifetime_s: float = 120.0
+    """Then a connection is replaced by a fresh one, once it is free. The server's process keeps what it has ever looked up, tables and indexes of
+    pages that somebody opened an hour ago too; making another takes some milliseconds. *Source*: benchmarks/README.md, "each connection"."""
 
     def on_the_server(self) -> dict[str, str]:
         """The session settings that hold these limits on the server. *Units*: milliseconds, as PostgreSQL shows them."""
@@ -159,6 +162,8 @@ class Database:
         self.limits = limits or Limits()
         self.clock = clock or SystemClock()
         self._conninfo = read_dsn(conninfo)
+        self._settings = connecting(self._conninfo, self.limits.on_the_server(), pooler=pooler)
+        self._setting_each: LiteralString = setting_each(self._conninfo) if pooler else ""
         self._application_name = application_name
         self._pool = self._new_pool(min_size=0, max_size=self.limits.connections, waiting=self.limits.waiting)
         self._apart = self._new_pool(min_size=0, max_size=1, waiting=8, purpose="apart")
@@ -200,7 +205,7 @@ class Database:
             max_waiting=waiting,
             # The pool closes one idle connection a period, and all are to be closed within the time.
             max_idle=limits.idle_close_s / (max_size + 1),
-            max_lifetime=3_600.0,
+            max_lifetime=limits.lifetime_s,
             # A try that failed is given up soon, so that the next request tries anew instead of waiting out a pause.
             reconnect_timeout=RECONNECT_S,
             reconnect_failed=self._tell_waiting,
@@ -209,10 +214,9 @@ class Database:
 
     def _connection_settings(self, purpose: str) -> dict[str, Any]:
         limits = self.limits
-        options = " ".join(f"-c {name}={value}" for name, value in limits.on_the_server().items())
         # Behind a pooler settings of a session are other people's too: each transaction sets its own instead, and
         # prepares nothing that the pooler would not bring along to another connection.
-        own: dict[str, Any] = {} if self._has_pooler else {"options": options}
+        own: dict[str, Any] = dict(self._settings)
         if not self._prepares:
             own["prepare_threshold"] = None
         return {
@@ -235,7 +239,7 @@ class Database:
             task.cancel()
 
     async def _configure(self, connection: Connection) -> None:
-        keep_statements(connection, self.limits.prepared_statements)
+        connection.prepared_max = self.limits.prepared_statements
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -419,7 +423,7 @@ class Database:
             settings.update(self._ends(connection, deadline_s, is_read=is_read))
         if lock_s is not None:
             settings["lock_timeout"] = int(lock_s * 1000)
-        own: LiteralString = ""
+        own: LiteralString = self._setting_each
         for name, milliseconds in settings.items():
             own += "; SET LOCAL " + name + " = " + cast("LiteralString", str(milliseconds))
         if route is None and not self._has_pooler:
@@ -504,7 +508,7 @@ class Database:
         the server takes new connections too.
 
         *Errors*: ServerFull when it is there and takes no more; DatabaseUnavailable when it is away or does not answer within the deadline;
-        those of `read`. *Cost*: a connection and a statement, about 10 ms; up to a second past the deadline when nobody answers.
+        those of `read`. *Cost*: a connection and a statement; up to a second past the deadline when nobody answers.
         """
         loop = asyncio.get_running_loop()
         until = loop.time() + deadline_s
@@ -512,6 +516,8 @@ class Database:
         deadline = Deadline(connection, until - loop.time())
         session = Session(connection, deadline, self.announcer, is_writing=False, statements=None)
         try:
+            if self._has_pooler:
+                await session.command("BEGIN READ ONLY" + self._own_settings(connection, deadline_s, None))
             yield session
         except DeadlineExceeded as error:
             raise DatabaseUnavailable from error
