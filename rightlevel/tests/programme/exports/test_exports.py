@@ -124,9 +124,17 @@ async def test_a_roster_holds_every_child_once_and_no_practice_child(
 
 
 async def test_only_how_rows_go_out_is_a_switch() -> None:
-    """`statement_of` switches nothing else on: a filter of a file is a null."""
+    """Nothing else is switched on: a filter of a file is a null. A page's rows go out whole or picked, or are counted, and end at a limit."""
     found = load_queries("rightlevel.programme.exports")
-    assert {part for each in found.values() for part in each.parts} == {"csv", "json"}
+    assert {part for each in found.values() for part in each.parts} == {
+        "csv",
+        "json",
+        "page",
+        "whole",
+        "picked",
+        "counted",
+        "limited",
+    }
 
 
 async def test_the_screens_filters_narrow_a_roster(
