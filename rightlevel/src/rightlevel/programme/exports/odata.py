@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any, Final, Literal
 from urllib.parse import quote, urlencode
-from xml.sax.saxutils import quoteattr
 
 import msgspec
 
@@ -170,7 +169,7 @@ def metadata_document(sets: Sequence[ODataSet]) -> bytes:
     """The sets and their columns in CSDL, and what may not be asked of them. *Source*: OData 4.0 part 3; its vocabulary of capabilities."""
     types = "".join(_entity_type(each) for each in sets)
     entries = "".join(
-        f"<EntitySet Name={quoteattr(each.name)} EntityType={quoteattr(f'rightlevel.{each.name}_row')}>{_LIMITS}</EntitySet>"
+        f'<EntitySet Name="{each.name}" EntityType="rightlevel.{each.name}_row">{_LIMITS}</EntitySet>'
         for each in sets
     )
     return (
