@@ -275,6 +275,8 @@ def phone_words(language: Language, languages: Sequence[Language]) -> dict[str, 
         ),
         "another_tab": _("Another window sends now."),
         "child_of_level": _("{name}: {level}"),
+        "exercise_due": _("Before your levels in {subject} are taken, pass an exercise for testers."),
+        "exercises": _("Exercises for testers"),
         **visit_words(language),
         **child_words(language),
     }
