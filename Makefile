@@ -30,11 +30,11 @@ $(UV):
 $(READY): $(UV) requirements/runtime.txt flatwater/pyproject.toml rightlevel/pyproject.toml
 	@echo "[2/3] making .venv and installing the pinned packages"
 	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) $(VENV)
-	@$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements/runtime.txt
+	@PYTHONNODEBUGRANGES=1 $(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements/runtime.txt
 	@echo "[3/3] installing flatwater and rightlevel, editable, and compiling them (a program that compiles itself keeps 5 MB for it)"
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e flatwater -e rightlevel
-	@$(BIN)/python -m compileall -q flatwater/src rightlevel/src
-	@$(BIN)/python -c 'from rightlevel.web import app, document, templating; templating.compile_templates(); document.kept_document(app.all_routes())'
+	@PYTHONNODEBUGRANGES=1 $(BIN)/python -m compileall -q flatwater/src rightlevel/src
+	@PYTHONNODEBUGRANGES=1 $(BIN)/python -c 'from rightlevel.web import app, document, templating; templating.compile_templates(); document.kept_document(app.all_routes())'
 	@touch $@
 
 $(DEV_READY): $(READY) requirements/dev.txt

@@ -267,13 +267,19 @@ def _served(
 ) -> Iterator[tuple[dict[str, Ask], dict[str, httpx.Client]]]:
     """A service with a country of so many children, what is asked of it by name, and a browser of each role."""
     opening = _opening()
-    schools = max(1, children // CHILDREN_PER_SCHOOL)
-    with generated(schools, children, results=True, name=f"pages-{children}") as folder:
-        opening.prepare(folder)
-        ids = grow(folder, say)
+    with country(children, say) as (folder, ids):
         asks = list(_asks(ids))[: None if ROUTES is None else ROUTES * len(ROLES)]
         with opening.running(folder, free_port(), is_prepared=True) as service, _clients(service) as clients:
             yield {each.name: each for each in asks}, clients
+
+
+@contextlib.contextmanager
+def country(children: int, say: Callable[[str], None]) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """The data folder of a country of so many children with all that grows beside them, and the ids to open; made once."""
+    schools = max(1, children // CHILDREN_PER_SCHOOL)
+    with generated(schools, children, results=True, name=f"pages-{children}") as folder:
+        _opening().prepare(folder)
+        yield folder, grow(folder, say)
 
 
 def grow(folder: Path, say: Callable[[str], None]) -> dict[str, Any]:

@@ -59,3 +59,28 @@ def test_the_allocator_left_alone_keeps_them() -> None:
     if not left_behind("little")[0]:
         pytest.skip("this system's allocator is not glibc's")
     assert left_behind("much")[1] > 15_000_000
+
+
+FORGETS = """
+import os, ssl, sqlite3, decimal
+from flatwater.allocator import forget_start
+from flatwater.monitors import memory_of
+
+before = memory_of(os.getpid()).rss_bytes
+forgotten = forget_start()
+after = memory_of(os.getpid()).rss_bytes
+import json, hashlib
+assert hashlib.sha256(b"x").hexdigest().startswith("2d711642"), "what is needed again is there again"
+assert ssl.create_default_context() is not None and decimal.Decimal(2).sqrt() and json.loads("[1]") == [1]
+print(before - after, forgotten)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="it is told by Linux's /proc")
+def test_what_only_the_start_has_read_of_libraries_is_let_go_and_comes_back_when_it_is_needed() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FORGETS], capture_output=True, text=True, check=True, timeout=60
+    )
+    less, forgotten = map(int, done.stdout.split())
+    assert forgotten > 3_000_000
+    assert less > forgotten / 2

@@ -152,6 +152,20 @@ async def test_renewing_replaces_connections_at_rest_and_in_use_and_refuses_nobo
         assert database.statistics().refused == 0
 
 
+async def test_a_connection_that_has_lived_its_time_gives_way_to_a_fresh_one(conninfo: str) -> None:
+    async def backend(database: Database) -> int:
+        async with database.read(deadline_s=DEADLINE_S) as session:
+            return await session.fetch_value(BACKEND, {})
+
+    async with opened(conninfo, connections=1, lifetime_s=0.2) as database:
+        first = await backend(database)
+        assert await backend(database) == first
+        await asyncio.sleep(0.3)
+        assert await backend(database) == first, "it is replaced when it comes back, so nobody waits for it"
+        assert await backend(database) != first
+        assert database.statistics().connections_lost == 0
+
+
 async def test_a_database_that_is_not_there_is_told_within_its_time(tmp_path: object) -> None:
     began = time.monotonic()
     with pytest.raises(DatabaseUnavailable):

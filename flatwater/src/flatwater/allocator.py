@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import cache
+from pathlib import Path
 from typing import Final
 
 ARENA_MAX, MMAP_THRESHOLD, TRIM_THRESHOLD = -8, -3, -1
@@ -22,6 +25,11 @@ SETTINGS: Final[dict[int, int]] = {
     TRIM_THRESHOLD: 128 * 1024,
 }
 """One arena, for Python's threads hold one lock anyway; and glibc's own first thresholds, kept from growing."""
+
+
+DONT_NEED = 4
+"""*Source*: madvise(2), MADV_DONTNEED."""
+_MAPPING = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) (r\S{3}) \S+ \S+ \d+ +(/.*)$")
 
 
 @cache
@@ -50,3 +58,35 @@ def give_memory_back() -> None:
     trim = _from_libc("malloc_trim")
     if trim is not None:
         trim(0)
+
+
+def forget_start() -> int:
+    """Lets go of the pages of libraries that only the start has read: what is needed again is there again at once, from the system's cache.
+
+    Loading, linking and making ready touch half of each library, and a process is told to own that for as long as it lives. Only what is a file's and can't
+    be written to is let go, nothing that was changed. *Shape*: how many bytes; 0 where the system does not tell. *Cost*: 5 ms, and some thousand page
+    faults of a microsecond in the seconds after. *Source*: benchmarks/README.md, "where each megabyte goes": 20 MB before, 11 once everything works again.
+    """
+    madvise = _from_libc("madvise")
+    if madvise is None:
+        return 0
+    forgotten = 0
+    with suppress(OSError):
+        for first, size, resident in _unchanged(Path("/proc/self/smaps").read_text("utf-8", "replace")):
+            if madvise(ctypes.c_void_p(first), ctypes.c_size_t(size), DONT_NEED) == 0:
+                forgotten += resident
+    return forgotten
+
+
+def _unchanged(smaps: str) -> Iterator[tuple[int, int, int]]:
+    """The mappings of files that can't be written to and were not changed: where each begins, its size, and how much of it is resident. *Units*: bytes."""
+    first = last = resident = 0
+    for line in smaps.splitlines():
+        if line[0] in "0123456789abcdef":
+            found = _MAPPING.match(line)
+            is_kept = found is None or "w" in found[3] or found[4].startswith(("/dev/", "/memfd", "/SYSV"))
+            first, last = (0, 0) if found is None or is_kept else (int(found[1], 16), int(found[2], 16))
+        elif line.startswith("Rss:"):
+            resident = int(line.split()[1]) * 1024
+        elif line.startswith("Anonymous:") and last and resident and int(line.split()[1]) == 0:
+            yield first, last - first, resident

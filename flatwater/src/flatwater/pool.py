@@ -89,6 +89,10 @@ class Limits(msgspec.Struct, frozen=True):
     idle_close_s: float = 60.0
     network_silence_s: float = 10.0
     prepared_statements: int = 64
+    """Kept by each connection. *Cost*: some 80 kB each in the server's process, for as long as the connection lives."""
+    lifetime_s: float = 120.0
+    """Then a connection is replaced by a fresh one, once it is free. The server's process keeps what it has ever looked up, tables and indexes of
+    pages that somebody opened an hour ago too; making another takes some milliseconds. *Source*: benchmarks/README.md, "each connection"."""
 
     def on_the_server(self) -> dict[str, str]:
         """The session settings that hold these limits on the server. *Units*: milliseconds, as PostgreSQL shows them."""
@@ -200,7 +204,7 @@ class Database:
             max_waiting=waiting,
             # The pool closes one idle connection a period, and all are to be closed within the time.
             max_idle=limits.idle_close_s / (max_size + 1),
-            max_lifetime=3_600.0,
+            max_lifetime=limits.lifetime_s,
             # A try that failed is given up soon, so that the next request tries anew instead of waiting out a pause.
             reconnect_timeout=RECONNECT_S,
             reconnect_failed=self._tell_waiting,

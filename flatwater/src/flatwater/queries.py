@@ -53,6 +53,10 @@ class QueryFileBroken(ValueError):
     """A file of queries can't be used as it is; the message says where and why."""
 
 
+NOTHING: Final[frozenset[str]] = frozenset()
+"""The one empty set of all queries: each takes 216 bytes, and a query has three."""
+
+
 class _Lines(msgspec.Struct, frozen=True):
     """Lines that follow each other and are switched on together, in one text: a line for each costs 80 bytes, and a program has 20,000."""
 
@@ -69,7 +73,8 @@ class _Block(NamedTuple):
 
 
 class _Source(msgspec.Struct, frozen=True, eq=False):
-    """What all variants of one query share."""
+    """What all variants of one query share. Its lines as they stand in the file are kept where parts of them are switched on and off, and for psql:
+    of all others the text is enough, and a program has a thousand."""
 
     lines: tuple[_Lines, ...]
     parts: frozenset[str]
@@ -89,7 +94,7 @@ class Query(msgspec.Struct, frozen=True, eq=False):
     source: _Source
     prepare: bool | None
     """False for one that is planned anew for the values of each call, which costs some tenths of a millisecond; None leaves it to the driver."""
-    shapes: set[type[object]]
+    shapes: list[type[object]]
     """The row types whose fields were found to equal this query's columns (see flatwater.transaction)."""
 
     def plus(self, *parts: str) -> Query:
@@ -109,7 +114,8 @@ class Query(msgspec.Struct, frozen=True, eq=False):
 
     def for_psql(self) -> str:
         """The statement as psql takes it, with a variable of psql for each parameter: what is not given there (`\\set`) psql complains of."""
-        text = "\n".join(_lines_of(self.source, self.chosen)).strip().removesuffix(";")
+        lines = "\n".join(_lines_of(self.source, self.chosen)) if self.source.lines else self.text
+        text = lines.strip().removesuffix(";")
         return _PARAMETER.sub(r":'\1'", text).replace("%%", "%") + ";"
 
     @property
@@ -124,6 +130,10 @@ class Query(msgspec.Struct, frozen=True, eq=False):
 
     def __repr__(self) -> str:
         return f"<query {self.name}{''.join(f' +{part}' for part in sorted(self.chosen))}>"
+
+
+NO_VARIANTS: Final[dict[frozenset[str], Query]] = {}
+"""Of queries without parts; nothing is ever put in."""
 
 
 class Queries(Mapping[str, Query]):
@@ -161,8 +171,11 @@ def load_queries(package: str, resource: str = "queries.sql") -> Queries:
     return read_queries(files(package).joinpath(resource).read_text("utf-8"), origin=f"{package}/{resource}")
 
 
-def read_queries(text: str, *, origin: str) -> Queries:
-    """The queries in a file's text, which must come from a file of this code base. *Errors*: QueryFileBroken."""
+def read_queries(text: str, *, origin: str, keeps_lines: bool = False) -> Queries:
+    """The queries in a file's text, which must come from a file of this code base. *Errors*: QueryFileBroken.
+
+    `keeps_lines` keeps comments and indentation for `for_psql`.
+    """
     queries: dict[str, Query] = {}
     fragments: dict[str, list[str]] = {}
     used: set[str] = set()
@@ -178,7 +191,7 @@ def read_queries(text: str, *, origin: str) -> Queries:
         if block.is_fragment:
             fragments[name] = _fragment(lines, where)
         else:
-            queries[name] = _query(name, lines, where)
+            queries[name] = _query(name, lines, where, keeps_lines=keeps_lines)
     if not queries:
         raise QueryFileBroken(f"{origin} holds no query")
     if unused := fragments.keys() - used:
@@ -238,7 +251,7 @@ def _without_sentence(lines: list[str], where: str) -> tuple[str, list[str]]:
     return " ".join(sentence).strip(), [line for line in lines if line.strip()]
 
 
-def _query(name: str, lines: list[str], where: str) -> Query:
+def _query(name: str, lines: list[str], where: str, *, keeps_lines: bool) -> Query:
     said = [_PLAN.match(line) for line in lines]
     unknown = [each[1] for each in said if each is not None and each[1] != _EACH_TIME]
     if unknown:
@@ -251,15 +264,16 @@ def _query(name: str, lines: list[str], where: str) -> Query:
     body = tuple(
         _Lines("\n".join(line for line, _ in run), part) for part, run in groupby(cut, key=itemgetter(1))
     )
-    parts = frozenset(part for _, part in cut if part)
-    is_planned_each_time = any(each is not None for each in said)
-    source = _Source(body, parts, {}, where, False if is_planned_each_time else None)
+    parts = frozenset(part for _, part in cut if part) or NOTHING
+    prepare = False if any(each is not None for each in said) else None
     whole = "\n".join(line for line, _ in cut)
     _refuse_unsafe(_COMMENT_OR_TEXT.sub(" ", whole), where)
     if any(_PER_CENT.findall(whole)):
         raise QueryFileBroken(f"{where}: a per cent sign is written %%, a parameter %(name)s")
-    plain = _variant(name, sentence, source, frozenset())
-    source.variants[frozenset()] = plain
+    plain = _variant(name, sentence, _Source(body, parts, {}, where, prepare), NOTHING)
+    if not parts and not keeps_lines:
+        return msgspec.structs.replace(plain, source=_Source((), NOTHING, NO_VARIANTS, where, prepare))
+    plain.source.variants[NOTHING] = plain
     return plain
 
 
@@ -296,11 +310,11 @@ def _variant(name: str, sentence: str, source: _Source, chosen: frozenset[str]) 
         name=name,
         sentence=sentence,
         text=vouched,
-        parameters=frozenset(_PARAMETER.findall(text)),
+        parameters=frozenset(_PARAMETER.findall(text)) or NOTHING,
         chosen=chosen,
         source=source,
         prepare=source.prepare,
-        shapes=set(),
+        shapes=[],
     )
 
 
@@ -312,7 +326,7 @@ def _lines_of(source: _Source, chosen: frozenset[str]) -> list[str]:
 def main(words: list[str]) -> None:
     """Prints one query of a file for psql."""
     file, name, *parts = words
-    query = read_queries(Path(file).read_text("utf-8"), origin=file)[name].plus(*parts)
+    query = read_queries(Path(file).read_text("utf-8"), origin=file, keeps_lines=True)[name].plus(*parts)
     print(f"-- {query.sentence}\n{query.for_psql()}")  # noqa: T201  this is its answer
 
 

@@ -344,7 +344,7 @@ def _check_shape(query: Query, columns: list[str], into: type[Any]) -> None:
         raise ShapeMismatch(
             f"{query.name} gives {', '.join(columns)}; {into.__name__} takes {', '.join(fields)}"
         )
-    query.shapes.add(into)
+    query.shapes.append(into)
 
 
 def _next_block(copy: AsyncCopy) -> Generator[Any, Any, tuple[list[Buffer], bool]]:

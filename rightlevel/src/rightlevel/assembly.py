@@ -21,6 +21,7 @@ from flatwater.valkey import SharedCache
 from rightlevel.database.errors import FolderInUse
 from rightlevel.database.migrations import migrate
 from rightlevel.database.server import AttachedServer, Say, Server, open_server
+from rightlevel.database.sizing import prepared_statements
 from rightlevel.operations.clean_up import CleanUp
 from rightlevel.operations.device_key import DeviceNames, open_device_names
 from rightlevel.operations.doctor_desk import DoctorDesk
@@ -29,11 +30,12 @@ from rightlevel.operations.form_owners import FormOwners, open_form_owners
 from rightlevel.operations.import_runner import ImportRunner
 from rightlevel.operations.loops import LoopReport
 from rightlevel.operations.memory_line import memory_line, telling
-from rightlevel.operations.memory_plan import require_budget
+from rightlevel.operations.memory_plan import hashing_slots, require_budget
 from rightlevel.operations.months import Months
 from rightlevel.operations.own_numbers import Telling, numbers_of
 from rightlevel.operations.photo_album import open_album, open_photo_links
 from rightlevel.operations.readings import Readings
+from rightlevel.operations.room import EVERY_S, Room
 from rightlevel.operations.shared_store import open_shared_store
 from rightlevel.operations.upkeep import SeenSessions, Upkeep
 from rightlevel.operations.vitals import Vitals, watching
@@ -80,11 +82,14 @@ class Platform(msgspec.Struct, frozen=True):
     supervisor: Supervisor
     proxies: TrustedProxies
     languages: KeptLanguages
+    room: Room
 
 
-def limits_of(settings: Settings) -> Limits:
-    """What the pool and its sessions may take, as the operator chose."""
+def limits_of(settings: Settings, *, is_private: bool = False) -> Limits:
+    """What the pool and its sessions may take, as the operator chose; what their connections keep counts where the server is ours."""
+    kept = prepared_statements(settings.memory_bytes) if is_private else Limits().prepared_statements
     return Limits(
+        prepared_statements=kept,
         connections=settings.pool_connections,
         waiting=settings.pool_waiting,
         connect_s=settings.connect_s,
@@ -125,7 +130,7 @@ async def open_platform(
             server.start()
             opened.callback(server.stop)
         migrate(server.conninfo, server.service_role)
-        limits = limits_of(settings)
+        limits = limits_of(settings, is_private=server.is_private)
         # A command is a deed of whoever may read the folder: it works as the owner, the service as a role that reaches only rows.
         conninfo = server.service_conninfo if is_service else server.conninfo
         name = APPLICATION if is_service else COMMAND
@@ -134,7 +139,7 @@ async def open_platform(
         await database.run(partial(learn_time_zone, clock=clock), deadline_s=FIRST_FORM_S, idempotent=True)
         languages = KeptLanguages()
         await database.run(partial(learn_languages, kept=languages), deadline_s=FIRST_FORM_S, idempotent=True)
-        passwords = PasswordHasher()
+        passwords = PasswordHasher(hashing_slots(settings.memory_bytes))
         opened.callback(passwords.close)
         album = open_album(database, settings, clock)
         seen_sessions, clean_up = SeenSessions(), CleanUp(database, clock, album)
@@ -203,11 +208,16 @@ async def open_platform(
                 is_private=server.is_private,
                 started_bytes=vitals.memory.owned_bytes(),
             )
+        room = Room(settings.memory_bytes, vitals.memory.owned_bytes, server.process_ids, database)
+        if is_service:
+            beside = supervisor.every("memory room", room.look, period_s=EVERY_S)
+            opened.push_async_callback(beside.stop)
         desk = DoctorDesk(
             server.conninfo,
             database.statistics,
             partial(numbers_of, settings.data_folder),
             is_private=server.is_private,
+            room=room.beside,
         )
         opened.push_async_callback(desk.close)
         yield Platform(
@@ -235,6 +245,7 @@ async def open_platform(
             supervisor=supervisor,
             proxies=TrustedProxies(settings.trusted_proxies),
             languages=languages,
+            room=room,
         )
 
 

@@ -41,6 +41,7 @@ LOOPS = {
     "postgres keeper",
     "process monitor",
     "memory line",
+    "memory room",
     "load shedding",
     "invalidation",
     "service levels",

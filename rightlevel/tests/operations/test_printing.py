@@ -5,14 +5,22 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from pdf_pages import needs_pango, pages_of
 
 from rightlevel.operations.printing import (
+    FILES_BYTES,
+    LEAST_BYTES,
+    MOST_BYTES,
     MOST_WAITING,
     PRINTER,
+    PROGRAM,
+    STACKS_BYTES,
+    NoRoomToPrint,
     PdfTooLarge,
     PdfUnavailable,
     Printer,
@@ -84,9 +92,86 @@ async def test_what_ends_without_a_pdf_is_too_large(tmp_path: Path, text: str) -
 async def test_memory_beyond_the_bound_ends_the_program_and_not_the_service(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("rightlevel.operations.printing.MEMORY_BYTES", 60 * 1024 * 1024)
+    monkeypatch.setattr("rightlevel.operations.printing.MOST_BYTES", 15_000_000)
     with pytest.raises(PdfTooLarge):
         await PRINTER.print(PAGE.format(more=""), CSS)
+
+
+async def test_it_gets_no_more_memory_than_is_free_and_where_nothing_is_it_is_refused(tmp_path: Path) -> None:
+    asked: list[tuple[int, int]] = []
+    granted: list[int | None] = [None, LEAST_BYTES, MOST_BYTES, LEAST_BYTES - 1]
+
+    @asynccontextmanager
+    async def room(least: int, most: int) -> AsyncIterator[int | None]:
+        asked.append((least, most))
+        yield granted.pop(0)
+
+    told = program(tmp_path, "print('%PDF', sys.argv[1])")
+    bounds = [int((await told.print("", "", room)).split()[1]) for _ in range(3)]
+    beside = STACKS_BYTES - FILES_BYTES
+    assert bounds == [MOST_BYTES + beside, LEAST_BYTES + beside, MOST_BYTES + beside]
+    with pytest.raises(NoRoomToPrint, match="print the page instead"):
+        await told.print("", "", room)
+    assert asked == [(LEAST_BYTES, MOST_BYTES)] * 4
+    told.require_room()
+
+
+@pytest.mark.parametrize(
+    ("text", "granted", "error"),
+    [
+        ("sys.exit(4)", LEAST_BYTES, NoRoomToPrint),
+        ("import os; os.abort()", LEAST_BYTES, NoRoomToPrint),
+        ("sys.exit(1)", LEAST_BYTES, PdfTooLarge),
+        ("sys.exit(4)", MOST_BYTES, PdfTooLarge),
+    ],
+)
+async def test_what_is_too_much_only_for_what_is_free_now_is_not_said_to_be_too_large(
+    tmp_path: Path, text: str, granted: int, error: type[Exception]
+) -> None:
+    @asynccontextmanager
+    async def room(_: int, __: int) -> AsyncIterator[int]:
+        yield granted
+
+    with pytest.raises(error):
+        await program(tmp_path, text).print("", "", room)
+
+
+@needs_pango
+async def test_what_has_to_be_free_is_enough_for_a_short_page() -> None:
+    @asynccontextmanager
+    async def room(_: int, __: int) -> AsyncIterator[int]:
+        yield LEAST_BYTES
+
+    assert pages_of(await PRINTER.print(PAGE.format(more=""), CSS, room)) == 2
+
+
+async def test_what_fonts_of_unusual_kinds_need_is_loaded_when_one_comes() -> None:
+    asked = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import printing_program as p\n"
+        "sys.modules.update({each: p.Later(each) for each in p.LATER})\n"
+        "from fontTools import subset\n"
+        "from fontTools.ttLib import TTFont, TTLibError, ttFont, woff2\n"
+        "from fontTools.varLib.instancer import instantiateVariableFont\n"
+        "before = 'fontTools.ttLib.tables' in sys.modules\n"
+        "options, font, table = subset.Options(), TTFont(), ttFont.getTableClass('glyf')\n"
+        "try: instantiateVariableFont(TTFont(), {})\n"
+        "except Exception as error: refused = type(error).__name__\n"
+        "print(before, type(options).__module__, type(font).__module__, table.__name__, refused, issubclass(TTLibError, Exception))"
+    )
+    folder = str(Path(PROGRAM).parent)
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-I", "-c", asked, folder],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split()[:4] == [
+        "False",
+        "fontTools.subset",
+        "fontTools.ttLib.ttFont",
+        "table__g_l_y_f",
+    ]
 
 
 async def test_one_is_made_at_a_time_and_few_wait(tmp_path: Path) -> None:

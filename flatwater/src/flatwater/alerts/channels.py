@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import http.client
 import logging
-import smtplib
 import socket
 import ssl
 import threading
 from collections.abc import Callable, Mapping
-from email.message import EmailMessage
-from typing import Final, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 from urllib.parse import urlsplit
 
 import msgspec
@@ -20,7 +17,13 @@ import msgspec
 from flatwater.alerts.alarms import Alert
 from flatwater.supervisor import thread_beside
 
+if TYPE_CHECKING:
+    import http.client
+    import smtplib
+    from email.message import EmailMessage
+
 log = logging.getLogger("flatwater.alerts")
+# The libraries of a way out are loaded when it is first gone: together they take a megabyte, and most programs only log.
 
 DEADLINE_S: Final = 5.0
 """As long as connecting to the database may take; who does not answer by then is asked again, not waited for."""
@@ -168,6 +171,8 @@ class Webhook:
         )
 
     def _connection(self) -> http.client.HTTPConnection:
+        import http.client
+
         if self._tls is None:
             return http.client.HTTPConnection(self._host, self._port, timeout=self._deadline_s)
         return http.client.HTTPSConnection(
@@ -175,6 +180,8 @@ class Webhook:
         )
 
     def _post(self, connection: http.client.HTTPConnection, content: bytes) -> None:
+        import http.client
+
         headers = {name: value.reveal() for name, value in self._headers.items()}
         try:
             connection.request("POST", self._path, content, {"Content-Type": "application/json"} | headers)
@@ -226,7 +233,8 @@ class Email:
         return f"Email({self._host!r}, …)"
 
     async def send(self, alert: Alert) -> None:
-        message, connected = self._message(alert), list[smtplib.SMTP]()
+        message = self._message(alert)
+        connected: list[smtplib.SMTP] = []
         await self._attempts.within(
             self._deadline_s,
             lambda: self._mail(message, connected),
@@ -234,6 +242,8 @@ class Email:
         )
 
     def _message(self, alert: Alert) -> EmailMessage:
+        from email.message import EmailMessage
+
         message = EmailMessage()
         message["Subject"] = " ".join(subject(alert).split())
         message["From"] = self._sender
@@ -242,6 +252,8 @@ class Email:
         return message
 
     def _mail(self, message: EmailMessage, connected: list[smtplib.SMTP]) -> None:
+        import smtplib
+
         try:
             with self._connect() as smtp:
                 connected.append(smtp)
@@ -258,6 +270,8 @@ class Email:
             raise Undelivered(type(error).__name__) from None
 
     def _connect(self) -> smtplib.SMTP:
+        import smtplib
+
         if self._tls == "whole":
             return smtplib.SMTP_SSL(self._host, self._port, timeout=self._deadline_s, context=self._context)
         return smtplib.SMTP(self._host, self._port, timeout=self._deadline_s)

@@ -12,14 +12,13 @@ import gc
 import sys
 from collections.abc import Callable, Coroutine, Generator
 from dataclasses import dataclass, field
-from statistics import median
 from types import coroutine as coroutine_of
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
 from flatwater.monitors.ring import Ring
-from flatwater.slope import FEWEST_POINTS, Slope, fit_slope
+from flatwater.slope import FEWEST_POINTS, Slope, fit_slope, median
 
 ResultT = TypeVar("ResultT")
 

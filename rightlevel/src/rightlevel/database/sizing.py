@@ -4,19 +4,30 @@ from __future__ import annotations
 
 MEGABYTE = 1_000_000
 SMALLEST_BUDGET = 100 * MEGABYTE
+SMALLEST_SHARED_MB = 14
+MOST_PREPARED = 64
+PREPARED_SHARE = 6 * MEGABYTE
+"""So much of the budget for each prepared statement of a connection: 25 at 150 MB, all at 400."""
+
+
+def prepared_statements(memory_bytes: int) -> int:
+    """How many statements each connection to a private server keeps prepared: their plans are the largest part of what a connection has of its own.
+
+    *Source*: with 64 of them a connection that had opened everything had 15 MB, 5.5 of them plans (benchmarks/README.md, "each connection").
+    """
+    return min(MOST_PREPARED, memory_bytes // PREPARED_SHARE)
 
 
 def server_settings(memory_bytes: int, socket_folder: str) -> dict[str, str]:
     """The settings of a private server whose whole system, program included, may take `memory_bytes`.
 
-    *Source*: measured with a million children (benchmarks/README.md, `resting`): the program rests at 70 MB once everything was opened,
-    each connection has 2 to 6 MB of its own beside the shared buffers, and the one that imports about 20. Shared buffers of 21 % put the
-    whole over its budget of 150 MB during an import of 200,000; the system's own cache serves what they don't hold.
+    *Source*: measured with a million children (benchmarks/README.md, "where each megabyte goes"). What the shared buffers don't hold the system's own
+    cache serves.
     *Errors*: ValueError under 100 MB.
     """
     if memory_bytes < SMALLEST_BUDGET:
         raise ValueError(f"The memory budget must be at least {SMALLEST_BUDGET // MEGABYTE} MB.")
-    shared_mb = min(max(14, memory_bytes * 14 // 100 // MEGABYTE), 8_192)
+    shared_mb = min(max(SMALLEST_SHARED_MB, memory_bytes // 10 // MEGABYTE), 8_192)
     work_mb = min(max(2, memory_bytes * 2 // 100 // MEGABYTE), 64)
     return {
         "listen_addresses": "",
@@ -27,6 +38,7 @@ def server_settings(memory_bytes: int, socket_folder: str) -> dict[str, str]:
         "shared_buffers": f"{shared_mb}MB",
         "work_mem": f"{work_mb}MB",
         "maintenance_work_mem": f"{max(8, work_mb * 4)}MB",
+        "autovacuum_work_mem": f"{max(4, work_mb * 2)}MB",
         "temp_buffers": "2MB",
         "hash_mem_multiplier": "1.5",
         "effective_cache_size": f"{shared_mb * 12}MB",

@@ -13,7 +13,6 @@ import hmac
 import os
 import re
 import shutil
-import tarfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -182,6 +181,8 @@ def _alone_in(folder: Path) -> Iterator[None]:
 
 def _pack(photos: Path, file: Path) -> None:
     """Every photo into one file. One that is taken away meanwhile was taken away; half-written ones are nobody's yet."""
+    import tarfile  # a service asks only which backup is the newest
+
     with tarfile.open(file, "w", format=tarfile.PAX_FORMAT) as tar:
         for each in _files_below(photos):
             try:
@@ -298,6 +299,8 @@ def restore_backup(folder: Path, made: Backup, conninfo: str, photos: Path | Non
             raise BackupProblem(f"There are photos in {photos} already. Name an empty folder with --data.")
         say("photos")
         _make_private(photos)
+        import tarfile
+
         with tarfile.open(kept) as tar:
             for member in tar:
                 tar.extract(member, photos, filter="data")

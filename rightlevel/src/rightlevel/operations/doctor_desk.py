@@ -6,7 +6,8 @@ import asyncio
 import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Final
 
 import msgspec
@@ -29,6 +30,8 @@ LONGEST_S: Final = 60.0
 """The doctor's own budget is fifteen seconds; what takes a minute hangs, and is ended."""
 REST_S: Final = 3_600.0
 """Checks that were refused or slow are left out of the looks that follow for so long, as `flatwater.doctor.run` does."""
+LOOK_BYTES: Final = 33_000_000
+"""What its process takes, 7 MB of it the files of libraries. *Source*: benchmarks/README.md, "where each megabyte goes"."""
 CURE_S: Final = 290.0
 """A vacuum of a large table; the route gives it 300."""
 MOST_ANSWER_BYTES: Final = 4_000_000
@@ -52,6 +55,12 @@ FAILED: Final = "The doctor could not look; the log says why."
 STILL_LOOKING: Final = "The doctor is still looking. Load this page again in a moment."
 
 
+@asynccontextmanager
+async def unbounded(_wanted: int) -> AsyncIterator[int | None]:
+    """Room without a budget."""
+    yield None
+
+
 class DoctorDesk:
     """Looks at this platform's own server. *Cost*: about a second in another process, at most once a minute; one connection meanwhile."""
 
@@ -62,11 +71,14 @@ class DoctorDesk:
         own_numbers: Callable[[], ApplicationNumbers | None] | None = None,
         *,
         is_private: bool = False,
+        room: Callable[[int], AbstractAsyncContextManager[int | None]] = unbounded,
     ) -> None:
+        """`room` grants room in the memory budget (`operations.room.Room.beside`)."""
         self._conninfo = conninfo
         self._statistics = statistics
         self._own_numbers = own_numbers
         self._is_private = is_private
+        self._room = room
         self._turn = asyncio.Lock()
         self._looking: asyncio.Task[Examination] | None = None
         self._looks: tuple[Snapshot, ...] = ()
@@ -126,7 +138,12 @@ class DoctorDesk:
         )
         async with self._turn:
             try:
-                told = await _run(msgspec.json.encode(asked), within_s)
+                async with self._room(LOOK_BYTES) as granted:
+                    if granted is not None and granted < LOOK_BYTES:
+                        raise OSError(
+                            f"it takes {LOOK_BYTES:,} bytes, and {granted:,} are free of the memory budget"
+                        )
+                    told = await _run(msgspec.json.encode(asked), within_s)
             except (OSError, TimeoutError, msgspec.MsgspecError) as error:
                 log.warning("the doctor could not look: %s", error or type(error).__name__)
                 return None

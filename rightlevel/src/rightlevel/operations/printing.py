@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Final
 
@@ -13,13 +15,23 @@ from flatwater.errors import Refused
 from rightlevel.programme.errors import ProgrammeError
 
 PROGRAM: Final = str(Path(__file__).with_name("printing_program.py"))
-MEMORY_BYTES: Final = 768 * 1024 * 1024
-"""Address space; a pack of 200 schools takes some 100 MB of memory."""
+MOST_BYTES: Final = 256_000_000
+"""What the program may take at most, however much is free; a pack of 24 pages takes 72 MB."""
+LEAST_BYTES: Final = 42_000_000
+"""What has to be free of the memory budget before it is begun: loading takes 28 MB, 7 of them the files of libraries, and each page 2."""
+FILES_BYTES: Final = 7_000_000
+"""What it has of the files of libraries, which its bound does not count."""
+STACKS_BYTES: Final = 28_000_000
+"""What its threads reserve and never write to, which the bound counts."""
 CPU_S: Final = 30
 PRINT_S: Final = 40.0
 MOST_WAITING: Final = 4
 NO_LIBRARY: Final = 3
 """How the program ends where the system has no Pango."""
+NO_MEMORY: Final = 4
+"""How it ends where its memory was not enough, unless a library ended it."""
+Room = Callable[[int, int], AbstractAsyncContextManager[int | None]]
+"""Room in the memory budget for so many bytes at least and at most (`operations.room.Room.beside`)."""
 
 
 class PdfUnavailable(ProgrammeError):
@@ -32,6 +44,13 @@ class PdfTooLarge(ProgrammeError):
     """This is too much for one PDF. Please choose a smaller place, or print the page."""
 
     code = "pdf_too_large"
+
+
+class NoRoomToPrint(Refused):
+    """This server has too little memory free for a PDF at this moment. Please print the page instead, or try again in some minutes."""
+
+    code = "no_room_to_print"
+    retry_after_s = 120.0
 
 
 class PrintersBusy(Refused):
@@ -54,20 +73,23 @@ class Printer:
         if self._waiting > MOST_WAITING:
             raise PrintersBusy
 
-    async def print(self, html: str, css: str) -> bytes:
-        """The page as PDF. Nothing outside it is fetched. *Errors*: PrintersBusy, PdfUnavailable, PdfTooLarge. *Cost*: one process for some seconds."""
+    async def print(self, html: str, css: str, room: Room | None = None) -> bytes:
+        """The page as PDF. Nothing outside it is fetched. With `room` the program gets no more memory than is free of the budget.
+
+        *Errors*: PrintersBusy, NoRoomToPrint, PdfUnavailable, PdfTooLarge. *Cost*: one process for some seconds.
+        """
         self.require_room()
         self._waiting += 1
         try:
-            async with self._one_at_a_time:
-                return await self._run(msgspec.json.encode({"html": html, "css": css}))
+            async with self._one_at_a_time, (room or unbounded)(LEAST_BYTES, MOST_BYTES) as granted:
+                return await self._run(msgspec.json.encode({"html": html, "css": css}), _bound(granted))
         finally:
             self._waiting -= 1
 
-    async def _run(self, content: bytes) -> bytes:
+    async def _run(self, content: bytes, memory_bytes: int) -> bytes:
         # -I: nothing but the interpreter's own folders, so that no file that lies around is loaded.
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-I", self._program, str(MEMORY_BYTES), str(CPU_S)),
+            *(sys.executable, "-I", "-X", "no_debug_ranges", self._program, str(memory_bytes), str(CPU_S)),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
@@ -83,9 +105,25 @@ class Printer:
                 await process.wait()
         if process.returncode == NO_LIBRARY:
             raise PdfUnavailable
-        if process.returncode != 0 or not made.startswith(b"%PDF"):
+        ended = process.returncode or 0
+        if (ended == NO_MEMORY or ended < 0) and memory_bytes < _bound(None):
+            raise NoRoomToPrint  # with all that a PDF may take it might have been made
+        if ended != 0 or not made.startswith(b"%PDF"):
             raise PdfTooLarge
         return made
+
+
+@asynccontextmanager
+async def unbounded(_least: int, _most: int) -> AsyncIterator[int | None]:
+    """Room without a budget."""
+    yield None
+
+
+def _bound(granted: int | None) -> int:
+    """What the program may write to. *Errors*: NoRoomToPrint."""
+    if granted is not None and granted < LEAST_BYTES:
+        raise NoRoomToPrint
+    return (MOST_BYTES if granted is None else granted) - FILES_BYTES + STACKS_BYTES
 
 
 PRINTER: Final = Printer()

@@ -1,4 +1,4 @@
-"""Password hashing behind two slots, so that forty sign-ins at once cost 38 MiB and not 760.
+"""Password hashing behind one slot or two, so that forty sign-ins at once cost 19 or 38 MiB and not 760.
 
 *Source*: OWASP password storage cheat sheet (Argon2id, 19 MiB, t = 2, p = 1); at the library's 64 MiB default eight
 sign-ins at once were measured at 526 MB.
@@ -48,11 +48,11 @@ def typed_code(text: str) -> str:
 
 
 class PasswordHasher:
-    """Hashes and verifies, two at a time; the hundred-and-first waiter is refused with TooMany."""
+    """Hashes and verifies, so many at a time; the hundred-and-first waiter is refused with TooMany."""
 
-    def __init__(self) -> None:
+    def __init__(self, slots: int = SLOTS) -> None:
         self._argon2 = Argon2(time_cost=2, memory_cost=MEMORY_KIB, parallelism=1, type=Type.ID)
-        self._slots = ThreadPoolExecutor(max_workers=SLOTS, thread_name_prefix="argon2")
+        self._slots = ThreadPoolExecutor(max_workers=slots, thread_name_prefix="argon2")
         self._waiting = 0
         self._nobody: str | None = None
 

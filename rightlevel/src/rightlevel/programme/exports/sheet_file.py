@@ -9,8 +9,8 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Iterable, Sequence
 from datetime import date
+from html import escape
 from typing import Any, Final
-from xml.sax.saxutils import escape, quoteattr
 
 from rightlevel.programme.exports.model import Column
 from rightlevel.programme.exports.text_files import Cell, cells_of
@@ -106,7 +106,7 @@ class Workbook:
         self._end_sheet()
         count = range(1, len(self._names) + 1)
         sheets = "".join(
-            f'<sheet name={quoteattr(name)} sheetId="{number}" r:id="rId{number}"/>'
+            f'<sheet name="{escape(name)}" sheetId="{number}" r:id="rId{number}"/>'
             for number, name in enumerate(self._names, 1)
         )
         self._part(
@@ -149,7 +149,8 @@ class Workbook:
             _info(f"xl/worksheets/sheet{len(self._names)}.xml"), "w", force_zip64=True
         )
         titles = "".join(
-            f'<c t="inlineStr" s="2"><is><t>{escape(each.name)}</t></is></c>' for each in self._columns
+            f'<c t="inlineStr" s="2"><is><t>{escape(each.name, quote=False)}</t></is></c>'
+            for each in self._columns
         )
         head = (
             f'{_HEAD}<worksheet xmlns="{_MAIN}"><sheetViews><sheetView workbookViewId="0"><pane ySplit="1" topLeftCell="A2" '
@@ -190,5 +191,5 @@ def _cell_of(cell: Cell, kind: str) -> str:
         return f"<c><v>{cell}</v></c>"
     if kind == "date":
         return f'<c s="1"><v>{(date.fromisoformat(cell) - DAY_ONE).days}</v></c>'
-    text = escape(cell[:MOST_CHARS].translate(_UNFIT))
+    text = escape(cell[:MOST_CHARS].translate(_UNFIT), quote=False)
     return f'<c t="inlineStr"><is><t xml:space="preserve">{text}</t></is></c>'

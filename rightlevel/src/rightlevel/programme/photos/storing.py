@@ -6,7 +6,6 @@ import asyncio
 import os
 from datetime import UTC
 from hashlib import sha256
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from typing import Final, Protocol
 from urllib.parse import urlsplit
@@ -109,6 +108,8 @@ class BucketStore:
             raise StoreUnreachable(retry_after_s=60)
 
     async def _ask(self, method: str, name: str, content: bytes = b"") -> tuple[int, bytes]:
+        from http.client import HTTPException  # loaded where there is a store: most programmes have a folder
+
         async with self._turns:
             try:
                 return await asyncio.to_thread(self._ask_now, method, name, content)
@@ -129,6 +130,8 @@ class BucketStore:
                 self._keys, method, path=path, query={}, headers=headers, payload_sha256=payload, now=now
             ),
         }
+        from http.client import HTTPConnection, HTTPSConnection
+
         kind = HTTPSConnection if self._address.scheme == "https" else HTTPConnection
         connection = kind(self._address.hostname or "", self._address.port, timeout=STORE_S)
         try:

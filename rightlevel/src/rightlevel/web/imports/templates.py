@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from html import escape
 from typing import Final, Literal
-from xml.sax.saxutils import escape
 
 import msgspec
 
@@ -53,7 +53,7 @@ def template_of(kind: Kind, language: str, terms: Terms) -> bytes:
             letter = _letter(number)
             rules.append(
                 f'<dataValidation type="list" allowBlank="1" showErrorMessage="1" sqref="{letter}2:{letter}{ROWS}">'
-                f"<formula1>{escape(chr(34) + text + chr(34))}</formula1></dataValidation>"
+                f"<formula1>{escape(chr(34) + text + chr(34), quote=False)}</formula1></dataValidation>"
             )
     closing = f'<dataValidations count="{len(rules)}">{"".join(rules)}</dataValidations>'
     book = Workbook()

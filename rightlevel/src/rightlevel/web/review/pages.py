@@ -72,7 +72,7 @@ async def review_pack_file(request: Request, *, query: ReviewWanted) -> Raw:
     if values["pack"] is None:
         raise NotFound
     text = part(request, "review/document.html", **values)
-    made = await PRINTER.print(text, CSS.read_text("utf-8"))
+    made = await PRINTER.print(text, CSS.read_text("utf-8"), request.app.room.beside)
     name = f"review-{values['pack'].as_of}.pdf"
     headers = {"content-disposition": f'attachment; filename="{name}"', "cache-control": "private, no-store"}
     return Raw(made, PDF, headers=headers)

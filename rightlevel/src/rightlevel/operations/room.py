@@ -1,0 +1,100 @@
+"""What of the memory budget is free at this moment, for work that is done in a process beside; and how room is made when there is none."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import Final, Protocol
+
+from flatwater.allocator import give_memory_back
+from flatwater.monitors import pss_of
+
+log = logging.getLogger("rightlevel.operations")
+
+EVERY_S: Final = 15.0
+FULL_SHARE: Final = 0.85
+"""Of the budget: above it room is made before anybody asks."""
+RELIEVE_EVERY_S: Final = 60.0
+SETTLES_S: Final = 0.3
+"""So long the server's processes take to end when their connections were closed."""
+
+
+class Connections(Protocol):
+    """What can have its connections replaced by fresh ones."""
+
+    async def renew(self) -> None: ...
+
+
+class Room:
+    """The whole of program and own server beside the budget. Where memory can't be read nothing is known, and nobody is refused for it.
+
+    *Cost*: a look some 10 ms, the kernel walking the pages of a dozen processes.
+    """
+
+    def __init__(
+        self,
+        budget_bytes: int,
+        owned_bytes: Callable[[], int | None],
+        server_processes: Callable[[], Iterable[int]],
+        connections: Connections,
+    ) -> None:
+        self._budget_bytes = budget_bytes
+        self._owned_bytes = owned_bytes
+        self._server_processes = server_processes
+        self._connections = connections
+        self._relieved_at_s = float("-inf")
+        self._promised_bytes = 0
+        """To what works beside at this moment: it has not taken it yet when the next asks."""
+        self.reliefs = 0
+
+    def free_bytes(self) -> int | None:
+        """What the budget leaves beside program, server and what works beside (less than nothing where they are over it); None where it can't be told."""
+        program, server = self._owned_bytes(), pss_of(self._server_processes())
+        if program is None or server is None:
+            return None
+        return self._budget_bytes - program - server - self._promised_bytes
+
+    async def make(self, wanted_bytes: int) -> int | None:
+        """The same, after room was made where there was less than wanted: connections begin anew, for a server's process keeps whatever it has looked
+        up; and where that was not enough, freed memory is given back. *Cost*: 0.4 s, a tenth of it on the loop, at most once a minute.
+        """
+        free = self.free_bytes()
+        if free is None or free >= wanted_bytes or not self._may_relieve():
+            return free
+        self.reliefs += 1
+        await self._connections.renew()
+        await asyncio.sleep(SETTLES_S)
+        now = self.free_bytes()
+        if now is not None and now < wanted_bytes:
+            give_memory_back()
+            now = self.free_bytes()
+        log.info("made room: %s bytes free of the memory budget before, %s after", free, now)
+        return now
+
+    @asynccontextmanager
+    async def beside(self, least_bytes: int, most_bytes: int = 0) -> AsyncIterator[int | None]:
+        """Room for a process beside while the block runs: how much it may take, `most_bytes` at most. Less than `least_bytes` where there is no more: then the
+        caller says whether it goes on. None where nothing is known.
+        """
+        free = await self.make(least_bytes)
+        granted = None if free is None else min(free, max(least_bytes, most_bytes))
+        promised = max(least_bytes, granted or 0)
+        self._promised_bytes += promised
+        try:
+            yield granted
+        finally:
+            self._promised_bytes -= promised
+
+    def _may_relieve(self) -> bool:
+        now_s = time.monotonic()
+        if now_s - self._relieved_at_s < RELIEVE_EVERY_S:
+            return False
+        self._relieved_at_s = now_s
+        return True
+
+    async def look(self) -> None:
+        """Makes room where the whole has come near its budget."""
+        await self.make(self._budget_bytes - int(self._budget_bytes * FULL_SHARE))
