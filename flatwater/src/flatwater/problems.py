@@ -65,7 +65,7 @@ class Reader:
     """Reads which exceptions of some kinds a function's code names, and the code of all that it reaches.
 
     `packages` bounds what is read; `attributes` says of which type an attribute of a well-known name is (what hangs on the
-    application). *Cost*: each function once; some 50 ms for 500 routes.
+    application). *Cost*: each function once.
     """
 
     def __init__(

@@ -38,7 +38,7 @@ class _Row(msgspec.Struct, frozen=True):
 
 
 class PostgresRateLimiter:
-    """Decides per (rule, identity) in the database. *Cost*: one short transaction, under 1 ms beside its server.
+    """Decides per (rule, identity) in the database. *Cost*: one short transaction.
 
     The table has a bound whatever happens to its clean-up: while it holds more than `max_rows`, identities share 4,096 buckets.
     """

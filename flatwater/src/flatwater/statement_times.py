@@ -32,7 +32,7 @@ class QueryTimes(msgspec.Struct):
 class StatementTimes:
     """Times of statements, those that failed or were ended included. Use it from one thread.
 
-    *Cost*: 0.5 µs an observation; 18 kB, and 200 B for each query that was run.
+    *Cost*: two counts an observation; 18 kB, and 200 B for each query that was run.
     """
 
     __slots__ = ("_by_query", "_histogram", "answered_s")

@@ -19,6 +19,7 @@ from typing import Any, Literal, LiteralString, TypeVar, cast
 import msgspec
 from psycopg import AsyncConnection, AsyncCopy, AsyncCursor, AsyncServerCursor, errors, pq
 from psycopg.abc import Buffer
+from psycopg.generators import copy_from
 from psycopg.rows import args_row
 
 from flatwater.announcing import MAX_DROPS, Announcer, Drop
@@ -32,7 +33,7 @@ from flatwater.errors import (
     StatementTimeout,
     TableAway,
 )
-from flatwater.prepared import CHANGED_SHAPE, forget
+from flatwater.prepared import CHANGED_SHAPE, send_command
 from flatwater.queries import Query
 from flatwater.statement_times import StatementTimes
 from flatwater.supervisor import beside
@@ -226,9 +227,9 @@ class Session:
         self, query: Query, parameters: Parameters | None
     ) -> AsyncGenerator[CopiedBlock, None]:
         with translated(self._deadline):
-            async with self._connection.cursor() as cursor, cursor.copy(query.text, parameters) as copy:
+            async with self._connection.cursor() as cursor, cursor.copy(query.text, parameters):
                 while True:
-                    rows, is_over = await self._connection.wait(_next_block(copy))
+                    rows, is_over = await self._connection.wait(_next_block(self._connection))
                     if rows:
                         yield CopiedBlock(len(rows), b"".join(rows))
                     if is_over:
@@ -262,6 +263,11 @@ class Session:
         self._streams = [each for each in self._streams if _is_unfinished(each)]
         self._streams.append(rows)
         return rows
+
+    @property
+    def has_outdated_plans(self) -> bool:
+        """Whether this connection is to be made anew, for a table changed under what it has prepared."""
+        return self._deadline.has_outdated_plans
 
     @property
     def has_streams(self) -> bool:
@@ -308,8 +314,7 @@ class Session:
     async def command(self, text: LiteralString) -> str:
         """A transaction command (BEGIN, SET LOCAL, SAVEPOINT ...), for this package. *Shape*: the server's status line."""
         with translated(self._deadline):
-            cursor = await self._connection.execute(text, prepare=False)
-        return cursor.statusmessage or ""
+            return await send_command(self._connection, text)
 
     async def commit(self) -> None:
         """Commits. *Errors*: CommitUnknown when the answer to it was lost; RuntimeError when there was nothing left to commit."""
@@ -347,17 +352,16 @@ def _check_shape(query: Query, columns: list[str], into: type[Any]) -> None:
     query.shapes.append(into)
 
 
-def _next_block(copy: AsyncCopy) -> Generator[Any, Any, tuple[list[Buffer], bool]]:
+def _next_block(connection: Connection) -> Generator[Any, Any, tuple[list[Buffer], bool]]:
     """The next rows of a COPY, enough for a block or all that are left, and whether it is over.
 
-    The driver's own reader goes through the event loop for each row, which takes many times as long as the row itself. *Source*: psycopg
-    `_copy_base.BaseCopy._read_gen`, which one wait may ask more than once.
+    The driver's own reader goes through the event loop for each row, which takes many times as long as the row itself; one wait may ask for more.
     """
     rows: list[Buffer] = []
     size_bytes = 0
     while size_bytes < BLOCK_BYTES:
-        row = yield from copy._read_gen()  # pyright: ignore[reportPrivateUsage]
-        if not row:
+        row = yield from copy_from(connection.pgconn)
+        if not isinstance(row, memoryview):  # how the COPY ended
             return rows, True
         rows.append(row)
         size_bytes += len(row)
@@ -381,7 +385,7 @@ class translated:  # noqa: N801  reads as a word where it is used
         if kind is None or not isinstance(error, errors.Error):
             return
         if error.sqlstate == CHANGED_SHAPE:
-            forget(self._deadline.connection)
+            self._deadline.has_outdated_plans = True
         ours = translate(error, has_struck=self._deadline.has_struck)
         if ours is not None:
             raise ours from error
@@ -482,11 +486,8 @@ class Deadline:
         self._cancelling: asyncio.Task[None] | None = None
         self.has_struck = False
         self.has_cancelled_task = False
-
-    @property
-    def connection(self) -> Connection:
-        """What it watches."""
-        return self._connection
+        self.has_outdated_plans = False
+        """Whether a table changed under what this connection has prepared: it can't be told to plan again, so it is given up."""
 
     def _strike(self) -> None:
         self.has_struck = True
@@ -556,12 +557,14 @@ async def settle(connection: Connection, session: Session) -> None:
         timer = asyncio.get_running_loop().call_later(CANCEL_S, shut_socket, connection)
         await session.close_streams()
         timer.cancel()
+    if session.has_outdated_plans:
+        await connection.close()
     if connection.closed or connection.info.transaction_status == IDLE:
         return
     for _ in range(2):
         timer = asyncio.get_running_loop().call_later(CANCEL_S, shut_socket, connection)
         try:
-            await connection.execute("ROLLBACK", prepare=False)
+            await send_command(connection, "ROLLBACK")
         except errors.QueryCanceled:
             continue  # a late cancel request was for the query before
         except errors.Error:

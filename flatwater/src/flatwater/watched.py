@@ -13,7 +13,7 @@ from flatwater.ledger import Budget, Ledger
 class Watched:
     """Writes an application's requests into the ledger. `budget` may give a route its own, or None for the ledger's.
 
-    Stands inside `Guard`, whose deadline then ends on the server what threads of the request do there. *Cost*: about 5 µs a request.
+    Stands inside `Guard`, whose deadline then ends on the server what threads of the request do there. *Cost*: 5 µs a request (measured 2026-11-30, `benchmarks/parts.py`).
     """
 
     def __init__(

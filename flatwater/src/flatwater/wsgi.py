@@ -40,7 +40,7 @@ def name_of(environ: Environ) -> str:
 class WsgiGuard:
     """Guards an application. Rates are counted by `who`, for whom None counts as nobody and passes; `route` gives a request its own limits.
 
-    From several threads. *Cost*: about 15 µs a request.
+    From several threads. *Cost*: 15 µs a request with deadline, rate and ledger (measured 2026-11-30, `benchmarks/parts.py`).
     """
 
     def __init__(

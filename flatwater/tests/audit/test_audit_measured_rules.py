@@ -345,3 +345,163 @@ def everything(kind: str):
     Shared().add_shared(kind)
 """
     assert [each.where.line for each in found_in("growing-container", nodes=text)] == [12]
+
+
+def test_a_comparison_that_lets_nobody_in_is_none_of_a_secret() -> None:
+    text = """
+class Client:
+    def __eq__(self, other):
+        return other.token == self.token
+
+class FakeHasher:
+    def verify(self, password, hashed):
+        return password == hashed
+
+def passwords_match(value, info):
+    if value != info["password"]:
+        raise ValueError("no")
+
+def sign_up(given, chosen):
+    if given.password != chosen.secret:
+        raise ValueError("The passwords do not match")
+
+def validate(method):
+    return method == bulk_edit.remove_password
+
+def reset(user, new_password):
+    password_hash = hash_password(new_password)
+    if user.password != password_hash:
+        raise ValueError
+
+def list_keys(keys, secret):
+    for key in keys:
+        if key == secret:
+            continue
+        yield key
+
+def join(invite, token):
+    return invite.token == token
+"""
+    assert [each.where.symbol for each in found_in("secret-compared", accounts=text)] == ["join"]
+
+
+def test_rows_of_which_only_nulls_are_left_out_or_that_are_sorted_into_groups_are_used() -> None:
+    text = """
+def shapes(connection):
+    rows = connection.execute("SELECT id, shape FROM task").fetchall()
+    return [row for row in rows if row["shape"]]
+
+def hashes(session):
+    rows = session.execute(select(Alert)).all()
+    return {a: b for a, b in rows if b is not None}
+
+def by_group(session, groups):
+    labels = session.query(Label).all()
+    for group in groups:
+        group.labels = [label for label in labels if label.group_id == group.id]
+
+def late(session):
+    loans = session.query(Loan).all()
+    return [loan for loan in loans if loan.due < 5]
+"""
+    assert [each.where.symbol for each in found_in("fetch-before-use", rows=text)] == ["late"]
+
+
+def test_a_client_for_each_request_is_grave_where_it_is_a_connection_to_the_database() -> None:
+    text = """
+import httpx, asyncpg
+
+@app.get("/a")
+async def a():
+    async with httpx.AsyncClient() as client:
+        return (await client.get("https://a.example")).text
+
+@app.get("/b")
+async def b():
+    connection = await asyncpg.connect()
+    return await connection.fetchval("SELECT 1")
+"""
+    assert [each.priority for each in found_in("client-per-request", views=text)] == ["P2", "P1"]
+
+
+def test_the_children_of_one_row_are_advice_where_they_take_no_page() -> None:
+    text = """
+@app.get("/clubs/{club_id}/members")
+async def members(db, club_id: int) -> list[Member]:
+    return await Member.all(db, club_id)
+
+@app.get("/clubs")
+async def clubs(db) -> list[Club]:
+    return await Club.all(db)
+"""
+    assert [(each.route, each.priority) for each in found_in("unpaged-list", views=text)] == [
+        ("GET /clubs/{club_id}/members", "P3"),
+        ("GET /clubs", "P1"),
+    ]
+
+
+def test_a_handler_of_any_words_is_named_with_its_own_route() -> None:
+    text = """
+import functools
+KEPT = []
+
+def counted(handler):
+    @functools.wraps(handler)
+    async def inner(**k):
+        return await handler(**k)
+    return inner
+
+@app.get("/one/{a}")
+@counted
+async def one(a: int, **k):
+    KEPT.append(a)
+
+@app.get("/two/{a}")
+async def two(**k):
+    return 1
+"""
+    assert [each.route for each in found_in("growing-container", views=text)] == ["GET /one/{a}"]
+
+
+def test_a_queue_that_carries_one_answer_back_goes_with_its_request() -> None:
+    text = """
+import queue
+
+WORK = queue.Queue()
+
+@app.post("/generate")
+def generate(words: str):
+    answers = queue.Queue()
+    WORK.put_nowait((words, answers))
+    return answers.get()
+"""
+    assert [each.where.line for each in found_in("unbounded-queue", work=text)] == [9]
+
+
+def test_a_text_in_many_pieces_is_read_once() -> None:
+    pieces = " + ".join(["'SELECT name '", *["','"] * 60, "' FROM pupil LIMIT 1'"])
+    assert found_in("select-star", queries=f"def names(c):\n    c.execute({pieces})\n") == []
+
+
+def test_what_pretends_to_be_a_service_is_left_out(tmp_path: Path) -> None:
+    text = "import time\n\n@app.get('/')\nasync def home():\n    time.sleep(1)\n"
+    for name in ("mock_agent.py", "agent.py"):
+        (tmp_path / name).write_text(text)
+    assert [
+        each.where.path for each in audit_folder(tmp_path).findings if each.rule == "blocking-in-async"
+    ] == ["agent.py"]
+
+
+def test_what_somebody_may_see_is_kept_for_one_request_without_harm() -> None:
+    text = """
+@cache_for_request
+def get_authorized_findings(user):
+    return query(user)
+
+@lru_cache
+def get_authorized_products(user):
+    return query(user)
+"""
+    assert [each.where.symbol for each in found_in("cached-authorisation", rights=text)] == [
+        "get_authorized_products"
+    ]

@@ -23,7 +23,7 @@ EXCERPTS: list[tuple[str, str, set[tuple[str, str, str]]]] = [
         # Its list is another service's, whose length is not in sight.
         "lnbits_reviews",
         "get_extension_reviews_tags",
-        {("client-per-request", "get_extension_reviews_tags", "P1")},
+        {("client-per-request", "get_extension_reviews_tags", "P2")},
     ),
     ("lnbits_lndrest", "LndRestNode", {("unowned-task", "LndRestNode.close_channel", "P1")}),
     ("terracotta_drivers", "get_driver", {("unbounded-cache", "get_driver", "P3")}),

@@ -120,7 +120,7 @@ def test_who_waits_for_whom_is_a_tree_below_the_one_who_holds_everybody_up(other
     assert queue.numbers["behind"] == 1
     assert not queue.cures[0].is_safe
 
-    joined = see(Diagnosis(forgotten_s=60))
+    joined = see(Diagnosis(forgotten_s=60, held_up_s=0.0))
     assert [each.key for each in joined] == ["diagnosis/pile-up/route pay of shop"]
     assert "2 of 3 connections of shop wait" in joined[0].saw
     assert "ship 1" in joined[0].saw
@@ -225,6 +225,35 @@ def test_settings_are_judged_by_the_memory_of_the_machine(
         assert {each.key.partition("/")[2] for each in SettingsForMemory().look(look)} == keys
 
 
+def test_settings_beyond_the_machines_memory_are_cured(others, server: RunningServer) -> None:
+    def see_with(memory_bytes: int) -> dict[str, Finding]:
+        with Look(server.conninfo) as look:
+            look.memory_bytes = memory_bytes
+            return by_key(list(SettingsForMemory().look(look)))
+
+    found = see_with(256 << 20)
+    cures = [each.cures[0] for each in found.values()]
+    try:
+        for cure in cures:
+            others.onlooker.execute(cure.sql)
+        others.onlooker.execute("select pg_reload_conf()")
+        others.wait_until(
+            "exists (select 1 from pg_settings where name = 'work_mem' and source = 'configuration file')"
+        )
+        assert set(see_with(256 << 20)) == {"settings_for_memory/all"}
+        restarting = see_with(20 << 20)["settings_for_memory/shared_buffers"].cures[0]
+        others.onlooker.execute(restarting.sql)
+        row = others.onlooker.execute(
+            "select setting from pg_file_settings where name = 'shared_buffers' order by seqno desc limit 1"
+        ).fetchone()
+        assert row == (f"{5 << 10}kB",), "a quarter of the machine; it holds after a restart"
+        others.onlooker.execute(restarting.undo)
+    finally:
+        for cure in cures:
+            others.onlooker.execute(cure.undo)
+        others.onlooker.execute("select pg_reload_conf()")
+
+
 def test_settings_are_not_examined_where_the_machine_is_another(server: RunningServer, see: See) -> None:
     del see
     with Look(server.conninfo) as look:
@@ -233,11 +262,23 @@ def test_settings_are_not_examined_where_the_machine_is_another(server: RunningS
             list(SettingsForMemory().look(look))
 
 
-def test_a_session_that_holds_much_memory_is_found(others, see: See) -> None:
-    others.open().execute("select 1")
+@pytest.mark.parametrize("is_used_since", [False, True], ids=["still", "used since"])
+def test_a_session_that_holds_much_memory_is_found_and_ended(others, see: See, is_used_since: bool) -> None:
+    large = others.open()
+    large.execute("select 1")
     found = by_key(see(BackendMemory(own_warning_bytes=10_000)))
     assert found["backend_memory/shop"].severity == "warning"
     assert found["backend_memory/all"].numbers["pss_bytes"] > 1 << 20
+    if is_used_since:
+        large.execute("select 1")
+    for cure in found["backend_memory/shop"].cures[:1]:
+        others.onlooker.execute(cure.sql)
+    others.wait_until(
+        "true"
+        if is_used_since
+        else "not exists (select 1 from pg_stat_activity where application_name = 'shop')"
+    )
+    assert ("backend_memory/shop" in by_key(see(BackendMemory(own_warning_bytes=10_000)))) == is_used_since
 
 
 def test_memory_of_a_server_elsewhere_tells_the_own_session_and_that_it_saw_no_more(
@@ -302,6 +343,17 @@ def test_growth_is_told_from_noise_by_the_lower_end_of_its_interval(
         found = by_key(list(Trend().look(look)))
     assert found["trend/connections"].severity == severity
     assert found["trend/database_bytes"].severity == "not_examined"
+
+
+def test_what_grows_for_minutes_is_no_warning_of_a_day(server: RunningServer) -> None:
+    with Look(server.conninfo) as look:
+        for every, severity in ((timedelta(seconds=10), "notice"), (timedelta(minutes=10), "warning")):
+            look.history = tuple(
+                Snapshot(look.at - every * (10 - number), {"trend/connections": 100.0 + number})
+                for number in range(10)
+            )
+            look.remembered = {"trend/connections": 110.0}
+            assert by_key(list(Trend().look(look)))["trend/connections"].severity == severity
 
 
 def test_a_role_that_may_not_see_others_says_so_and_never_well(others, server: RunningServer) -> None:

@@ -53,7 +53,7 @@ def summary(report: Report) -> str:
 def as_table(report: Report) -> Iterator[RenderableType]:
     """What a rich console prints: the findings, then what was not examined, then the sentence.
 
-    *Cost*: imports rich, about 40 ms, so only here.
+    *Cost*: imports rich, so only here.
     """
     from rich.markup import escape
     from rich.table import Table

@@ -137,7 +137,7 @@ def _python_in(folder: Path) -> Iterator[Path]:
         for file in sorted(files):
             if (
                 file.endswith(".py")
-                and not file.startswith("test_")
+                and not file.startswith(("test_", "mock_", "fake_"))
                 and file not in {"conftest.py", "setup.py", "tests.py", "migrations.py"}
             ):
                 yield Path(here, file)

@@ -15,6 +15,10 @@ _LISTS: Final = frozenset({"list", "set", "deque", "bytearray"})
 _MAPPINGS: Final = frozenset({"dict", "defaultdict", "OrderedDict", "Counter"})
 
 
+STATE: Final = "application.state"
+"""The owner of what hangs on an application's `state`."""
+
+
 class Store:
     """One container bound to a module's or a class's name."""
 
@@ -34,8 +38,10 @@ class Store:
         match node:
             case ast.Name(id=name):
                 return self.owner is None and name == self.name
+            case ast.Attribute(value=ast.Attribute(attr="state"), attr=attr):
+                return self.owner == STATE and attr == self.name
             case ast.Attribute(value=ast.Name(id=holder), attr=attr):
-                if attr != self.name:
+                if attr != self.name or self.owner == STATE:
                     return False
                 return (
                     holder in {"self", "cls", self.owner}
@@ -65,6 +71,49 @@ def stores_of(module: Module) -> Iterator[Store]:
                 continue
             if kind is not None and not (owner and name in own):
                 yield Store(module, owner, name, statement, is_mapping=kind == "mapping")
+    yield from _of_single_objects(module)
+    yield from _of_state(module)
+
+
+def _of_single_objects(module: Module) -> Iterator[Store]:
+    """The containers of objects that the module makes at its top, and which live as long as it does."""
+    single = {
+        value.func.id
+        for value in module.assigned.values()
+        if isinstance(value, ast.Call)
+        and isinstance(value.func, ast.Name)
+        and value.func.id in module.classes
+    }
+    for owner in sorted(single):
+        made = module.functions.get(f"{owner}.__init__")
+        for statement in made.body() if made else ():
+            match statement:
+                case ast.Assign(targets=[ast.Attribute(value=ast.Name(id="self"), attr=name)], value=value):
+                    pass
+                case ast.AnnAssign(
+                    target=ast.Attribute(value=ast.Name(id="self"), attr=name), value=ast.expr() as value
+                ):
+                    pass
+                case _:
+                    continue
+            kind = _kind(module, value)
+            if kind is not None:
+                yield Store(module, owner, name, statement, is_mapping=kind == "mapping")
+
+
+def _of_state(module: Module) -> Iterator[Store]:
+    """The containers that an application's `state` is given."""
+    for statement in module.nodes():
+        match statement:
+            case ast.Assign(
+                targets=[ast.Attribute(value=ast.Attribute(value=ast.Name(), attr="state"), attr=name)],
+                value=value,
+            ):
+                kind = _kind(module, value)
+                if kind is not None:
+                    yield Store(module, STATE, name, statement, is_mapping=kind == "mapping")
+            case _:
+                pass
 
 
 def _copies_defaults(holder: ast.ClassDef) -> bool:
@@ -91,7 +140,7 @@ def _kind(module: Module, value: ast.expr) -> str | None:
 def growths(app: App, store: Store) -> Iterator[tuple[Function, ast.AST]]:
     """Where functions put something into it whose number is not fixed by the source."""
     for function in _near(app, store):
-        if _shadows(function, store):
+        if _shadows(function, store) or _is_anothers(function, store):
             continue
         for node in function.body():
             if _grows(function, store, node):
@@ -183,6 +232,19 @@ def _of_objects(module: Module) -> set[str]:
         and isinstance(node.value, ast.Name)
         and node.value.id == "self"
     }
+
+
+def _is_anothers(function: Function, store: Store) -> bool:
+    """Whether `self` means an object of another class there."""
+    if store.owner in {None, STATE}:
+        return False
+    owner = next((each.owner for each in function.chain() if each.owner), None)
+    return owner is not None and owner != store.owner and store.owner not in _bases(function.module, owner)
+
+
+def _bases(module: Module, owner: str) -> set[str]:
+    holder = module.classes.get(owner)
+    return {last_name(each) for each in holder.bases} if holder else set()
 
 
 def _shadows(function: Function, store: Store) -> bool:

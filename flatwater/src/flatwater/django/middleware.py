@@ -31,7 +31,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Middleware:
-    """Stands first in MIDDLEWARE. Sync and async. *Cost*: about 10 µs a request and 5 µs a statement."""
+    """Stands first in MIDDLEWARE. Sync and async. *Cost*: a wrapper around each statement, and what the ledger takes."""
 
     sync_capable = True
     async_capable = True

@@ -47,7 +47,7 @@ class MetricRefused(ValueError):
 class Metrics:
     """The metrics of one process. Use it from one thread.
 
-    *Cost*: under half a microsecond an observation; memory bounded by the declared label sets. What writes the text
+    *Cost*: 0.3 µs an observation (measured 2026-11-30, `benchmarks/parts.py`); memory bounded by the declared label sets. What writes the text
     (prometheus_client, 3.7 MB) is loaded with the first exposition, so a process nobody asks does not hold it.
     """
 
@@ -137,7 +137,7 @@ class Metrics:
         return families
 
     def exposition(self) -> bytes:
-        """All metrics as Prometheus reads them, with CONTENT_TYPE. *Cost*: 8 µs a line, on the caller's thread.
+        """All metrics as Prometheus reads them, with CONTENT_TYPE. *Cost*: a step a line, on the caller's thread.
 
         With hundreds of routes use `text_of(metrics.families())` with the text written in a thread.
         """

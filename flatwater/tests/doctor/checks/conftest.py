@@ -119,8 +119,14 @@ class OwnServer:
         assert done.returncode == 0, done.stderr
 
     def remove(self) -> None:
-        self._process.send_signal(signal.SIGINT)
+        """Ends it, also when a test's cure has restarted it as another process."""
+        kept = self.cluster / "postmaster.pid"
+        os.kill(int(kept.read_text().split()[0]), signal.SIGINT)
         self._process.wait(timeout=20)
+        until = time.monotonic() + 20
+        while kept.exists():
+            assert time.monotonic() < until, "PostgreSQL did not end"
+            time.sleep(0.02)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

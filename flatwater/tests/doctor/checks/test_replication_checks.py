@@ -15,6 +15,9 @@ from flatwater.doctor.checks.replicas_lag import ReplicasLag
 from flatwater.doctor.checks.vacuum import Vacuum
 from flatwater.doctor.checks.wal_and_slots import WalAndSlots
 from flatwater.doctor.checks.wraparound import Wraparound
+from flatwater.doctor.fix import apply, safe_cures
+from flatwater.doctor.look import Look
+from flatwater.doctor.run import Doctor
 
 from .conftest import OwnServer, Ward, newest_binaries
 
@@ -29,7 +32,14 @@ def test_a_slot_nobody_reads_is_found_and_dropped(ward: Ward) -> None:
         assert "read by nobody" in finding.saw
         assert found["wal_and_slots/unbounded"].severity == "notice"
         assert ward.see(WalAndSlots(slot_bytes=1))["wal_and_slots/slot gone"].severity == "critical"
-        ward.cure(finding.cures[0])
+        ward.cure(*found["wal_and_slots/unbounded"].cures)
+        _until(ward, "current_setting('max_slot_wal_keep_size') = '10GB'")
+        assert "wal_and_slots/unbounded" not in ward.see(WalAndSlots())
+        ward.at.execute(found["wal_and_slots/unbounded"].cures[0].undo)
+        ward.run("select pg_reload_conf()")
+        ward.run("checkpoint", "select pg_replication_slot_advance('gone', pg_current_wal_lsn())")
+        assert ward.at.execute(finding.cures[0].sql).fetchall() == [], "it was read since"
+        ward.cure(ward.see(WalAndSlots())["wal_and_slots/slot gone"].cures[0])
         assert ward.see(WalAndSlots())["wal_and_slots/all"].severity == "ok"
         ward.at.execute(finding.cures[0].undo)
         assert "wal_and_slots/slot gone" in ward.see(WalAndSlots())
@@ -138,6 +148,16 @@ def test_a_server_whose_freezing_is_overdue_is_found_and_frozen() -> None:
         assert "session reports/monthly" in ward.see(Vacuum(horizon_notice=100_000))["vacuum/held back"].saw
         assert ward.see(Wraparound(critical=100_000))["wraparound/postgres"].severity == "critical"
         reader.execute("rollback")
+        ward.open("shop").execute("select 1")  # its role owns the tables
+        with Look(ward.conninfo, application="shop") as look:
+            report = Doctor([Wraparound()]).examine(look)
+            old = {each.key for each, _ in safe_cures(report)}
+            faster = min(old)
+            ward.run(f"vacuum (freeze) {faster.removeprefix('wraparound/table ')}")  # somebody was faster
+            deeds = {each.finding.key: each.done for each in apply(look, report, lambda *_: True)}
+            assert deeds == {key: key != faster for key in old}
+            left = {each.key for each in Doctor([Wraparound()]).examine(look).findings}
+            assert not left & old, "what was frozen is told no more"
         ward.cure(finding.cures[0])
         assert "wraparound/postgres" not in ward.see(Wraparound())
     finally:

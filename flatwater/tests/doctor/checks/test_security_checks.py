@@ -23,7 +23,7 @@ from flatwater.doctor.checks.superuser_use import SuperuserUse
 from flatwater.doctor.checks.trust_authentication import TrustAuthentication
 from flatwater.doctor.checks.version_and_restart import VersionAndRestart, releases_since
 
-from .conftest import NOBODY, Ward
+from .conftest import NOBODY, OwnServer, Ward
 
 WAITS = "select 1 from pg_settings where pending_restart and name = 'track_commit_timestamp'"
 
@@ -105,6 +105,47 @@ def test_a_line_from_elsewhere_without_encryption_is_found(ward: Ward) -> None:
     finding = ward.see(MissingTls(near=("::1/128",)))["missing_tls/127.0.0.1"]
     assert finding.severity == "warning"
     assert "shop" in finding.saw
+
+
+def test_encryption_that_is_off_is_found_and_switched_on(with_statements: OwnServer) -> None:
+    near = MissingTls(near=("::1/128",))
+    ward = Ward(with_statements, with_statements.conninfo)
+    key, certificate = (with_statements.cluster / name for name in ("server.key", "server.crt"))
+    try:
+        far = ward.open("shop", host="127.0.0.1")
+        found = ward.see(near)["missing_tls/127.0.0.1"]
+        words = (
+            f"openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost -keyout {key} -out {certificate}"
+        )
+        subprocess.run(words.split(), check=True, capture_output=True)
+        if os.geteuid() == 0:
+            os.chown(key, NOBODY, NOBODY)
+        ward.cure(*found.cures[:2])
+        _until(ward, "current_setting('ssl') = 'on'")
+        far.close()
+        ward.open("shop", host="127.0.0.1", sslmode="require").execute("select 1")
+        _until(ward, "(select count(*) from pg_stat_activity where application_name = 'shop') = 1")
+        assert ward.see(near)["missing_tls/all"].severity == "ok"
+        ward.run(found.cures[0].undo, "select pg_reload_conf()")
+    finally:
+        ward.end()
+
+
+def test_what_waits_for_a_restart_is_cured_by_one(with_statements: OwnServer) -> None:
+    ward = Ward(with_statements, with_statements.conninfo)
+    ward.run("alter system set track_commit_timestamp = on", "select pg_reload_conf()")
+    _until(ward, f"exists ({WAITS})")
+    finding = ward.see(VersionAndRestart())["version_and_restart/track_commit_timestamp"]
+    ward.end()
+    words = finding.cures[0].command.split()
+    assert words == ["pg_ctl", "restart", "-m", "fast"]
+    with_statements.run(*words, "-D", with_statements.cluster, "-w", "-l", "/dev/null")
+    ward = Ward(with_statements, with_statements.conninfo)
+    try:
+        assert finding.key not in ward.see(VersionAndRestart())
+    finally:
+        ward.run("alter system reset track_commit_timestamp")
+        ward.end()
 
 
 def test_settings_that_risk_rows_are_found_with_their_cure(ward: Ward) -> None:

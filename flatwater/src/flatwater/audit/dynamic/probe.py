@@ -60,7 +60,7 @@ class OtherDatabase(Exception):
 
 
 class Probe:
-    """Puts itself between psycopg and its callers, and takes itself out again. *Cost*: 2 µs a statement.
+    """Puts itself between psycopg and its callers, and takes itself out again. *Cost*: a call around each statement.
 
     Where `only` names a database, no statement is sent to another one.
     """

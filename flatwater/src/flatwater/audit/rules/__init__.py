@@ -9,6 +9,8 @@ from flatwater.audit.rules import (
     blocking_in_async,
     cached_authorisation,
     client_per_request,
+    connection_held,
+    connection_not_returned,
     does_everything,
     exception_kept,
     fetch_before_use,
@@ -20,6 +22,7 @@ from flatwater.audit.rules import (
     offset_paging,
     query_per_row,
     query_without_limit,
+    registered_per_request,
     response_built_whole,
     scheduled_work,
     secret_compared,
@@ -29,6 +32,7 @@ from flatwater.audit.rules import (
     unbounded_queue,
     unowned_task,
     unpaged_list,
+    unwatched_listener,
     whole_upload,
 )
 
@@ -36,6 +40,8 @@ RULES: Final[tuple[Rule, ...]] = (
     blocking_in_async.RULE,
     cached_authorisation.RULE,
     client_per_request.RULE,
+    connection_held.RULE,
+    connection_not_returned.RULE,
     does_everything.RULE,
     exception_kept.RULE,
     fetch_before_use.RULE,
@@ -47,6 +53,7 @@ RULES: Final[tuple[Rule, ...]] = (
     offset_paging.RULE,
     query_per_row.RULE,
     query_without_limit.RULE,
+    registered_per_request.RULE,
     response_built_whole.RULE,
     scheduled_work.RULE,
     secret_compared.RULE,
@@ -56,6 +63,7 @@ RULES: Final[tuple[Rule, ...]] = (
     unbounded_queue.RULE,
     unowned_task.RULE,
     unpaged_list.RULE,
+    unwatched_listener.RULE,
     whole_upload.RULE,
 )
 """All of them, by name."""

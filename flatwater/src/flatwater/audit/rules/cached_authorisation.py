@@ -27,6 +27,9 @@ _NOT_CACHES: Final = re.compile(
     r"cache_(?:control|key|headers?)|clear|invalidat|cached_property", re.IGNORECASE
 )
 
+_OF_A_REQUEST: Final = re.compile(r"request|context_?local|thread_?local", re.IGNORECASE)
+"""What is kept for one request is gone before a right can be taken away."""
+
 
 def _seek(module: Module, app: App) -> Iterator[Hit]:
     for function in module.all_functions():
@@ -34,7 +37,8 @@ def _seek(module: Module, app: App) -> Iterator[Hit]:
             continue
         for decorator in function.node.decorator_list:
             name = module.dotted(decorator.func if isinstance(decorator, ast.Call) else decorator)
-            if _DECORATES.search(name) and not _NOT_CACHES.search(name) and function.parameters():
+            forgets = _NOT_CACHES.search(name) or _OF_A_REQUEST.search(name)
+            if _DECORATES.search(name) and not forgets and function.parameters():
                 yield Hit(
                     function.node, f"`{function.name}` is answered from a cache (`@{shown(decorator)}`)."
                 )

@@ -50,6 +50,7 @@ _MADE: Final = frozenset(
         "elasticsearch.Elasticsearch",
     }
 )
+_SPEAKS_HTTP: Final = ("httpx.", "aiohttp.", "requests.", "openai.", "boto3.", "elasticsearch.")
 _ONCE: Final = ("lru_cache", "cache", "cached_property", "on_event", "on_startup", "alru_cache")
 
 
@@ -58,7 +59,12 @@ def _seek(module: Module, app: App) -> Iterator[Hit]:
         name = module.dotted(call.func)
         function = module.function_of(call)
         if name in _MADE and function is not None and not _is_kept(module, function, call):
-            yield Hit(call, f"`{shown(call)}` is made anew each time.")
+            # Without a connection to the database each is a handshake too many, and ends nothing.
+            yield Hit(
+                call,
+                f"`{shown(call)}` is made anew each time.",
+                "P2" if name.startswith(_SPEAKS_HTTP) else None,
+            )
 
 
 def _is_kept(module: Module, function: Function, call: ast.Call) -> bool:

@@ -53,11 +53,23 @@ def _kind(module: Module, use: ast.Name) -> str:
         case ast.Subscript(slice=ast.Constant(value=0), ctx=ast.Load()):
             return "first"
         case ast.comprehension(ifs=[_, *_]):
-            return "sifted"
+            # What only leaves nulls out throws little away; what is sifted anew in each turn of a loop is sorted into groups.
+            grouped = any(isinstance(each, ast.For | ast.AsyncFor) for each in module.ancestors(use))
+            return "used" if grouped or all(_is_presence(each) for each in parent.ifs) else "sifted"
         case ast.If() | ast.IfExp() | ast.UnaryOp(op=ast.Not()) | ast.BoolOp():
             return "asked"
         case _:
             return "used"
+
+
+def _is_presence(condition: ast.expr) -> bool:
+    match condition:
+        case ast.Compare(ops=[ast.IsNot()], comparators=[ast.Constant(value=None)]):
+            return True
+        case ast.Name() | ast.Attribute() | ast.Subscript():
+            return True
+        case _:
+            return False
 
 
 RULE = Rule(

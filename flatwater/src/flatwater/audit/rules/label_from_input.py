@@ -27,12 +27,24 @@ def _seek(module: Module, app: App) -> Iterator[Hit]:
             continue
         for given in (*call.args, *(each.value for each in call.keywords)):
             text = ast.unparse(given)
-            if _CHOSEN.search(text) and not _FIXED.search(text):
+            chosen = _CHOSEN.search(text) or _is_asked_for(module, app, call, given)
+            if chosen and not _FIXED.search(text):
                 yield Hit(
                     call,
                     f"`{shown(given)}` becomes a label, so there are as many series as callers can think of.",
                 )
                 break
+
+
+def _is_asked_for(module: Module, app: App, call: ast.Call, given: ast.expr) -> bool:
+    """Whether it is a text that a handler takes from its caller."""
+    function = module.function_of(call)
+    if not isinstance(given, ast.Name) or function not in app.handler_functions:
+        return False
+    return any(
+        each.arg == given.id and isinstance(each.annotation, ast.Name) and each.annotation.id == "str"
+        for each in function.parameters()
+    )
 
 
 RULE = Rule(

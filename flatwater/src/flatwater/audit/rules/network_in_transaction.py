@@ -1,48 +1,31 @@
-"""Transactions that stay open while another service answers."""
+"""Transactions that stay open, and connections that are held, while another service answers."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from typing import Final
 
 from flatwater.audit.app import App
+from flatwater.audit.holding import calls_network, held_by, is_used_before
 from flatwater.audit.rule import Hit, Rule
 from flatwater.audit.rules.transaction_without_deadline import opens_transaction
-from flatwater.audit.source import Module, called, shown
+from flatwater.audit.source import Module, shown
 from flatwater.audit.statements import calls_within
-
-_SENDS: Final = frozenset(
-    {
-        "get",
-        "post",
-        "put",
-        "patch",
-        "delete",
-        "request",
-        "send",
-        "stream",
-        "urlopen",
-        "sendmail",
-        "send_message",
-    }
-)
-_NETWORK: Final = ("httpx", "requests", "aiohttp", "urllib.request", "smtplib", "boto3", "grpc")
-_CLIENT: Final = ("http_client", "httpx_client", "http_session", "http", "smtp", "mailer", "webhook_client")
 
 
 def _seek(module: Module, app: App) -> Iterator[Hit]:
     for node in module.nodes():
-        if isinstance(node, ast.With | ast.AsyncWith) and any(
-            opens_transaction(module, each) for each in node.items
-        ):
-            for statement in node.body:
-                for call in calls_within(statement):
-                    name = module.dotted(call.func)
-                    receiver = name.rpartition(".")[0]
-                    known = name.startswith(_NETWORK) or receiver.rpartition(".")[2].lower() in _CLIENT
-                    if called(call) in _SENDS and known:
-                        yield Hit(call, f"`{shown(call)}` is waited for while the transaction is open.")
+        if isinstance(node, ast.With | ast.AsyncWith):
+            held = list(held_by(module, app, node))
+            opens = any(opens_transaction(module, each) for each in node.items)
+            for call in (call for statement in node.body for call in calls_within(statement)):
+                if not calls_network(module, app, call):
+                    continue
+                taken = next((each for each in held if is_used_before(node, each, call.lineno)), None)
+                if opens:
+                    yield Hit(call, f"`{shown(call)}` is waited for while the transaction is open.")
+                elif taken is not None:
+                    yield Hit(call, f"`{shown(call)}` is waited for while `{shown(taken.call)}` is held.")
 
 
 RULE = Rule(
@@ -66,5 +49,7 @@ async def pay(session, client: httpx.AsyncClient):
     answer = await client.post("https://bank.example/pay")
     async with session.begin():
         await session.execute("UPDATE account SET cents = cents - 1")
+    async with pool.acquire() as connection:
+        await connection.execute("UPDATE account SET paid = now()")
 """,
 )

@@ -26,6 +26,11 @@ _HARMLESS: Final = re.compile(
 )
 _LOCK: Final = re.compile(r"(?<![a-z])lock", re.IGNORECASE)
 """The token of a lock says whose it is; nobody is let in by it."""
+_AGAIN: Final = re.compile(r"match|confirm|same|identical|repeat", re.IGNORECASE)
+_PRETENDS: Final = re.compile(r"(?:Fake|Dummy|Mock|Stub|Test)", re.IGNORECASE)
+_DEEDS: Final = re.compile(
+    r"(?:remove|set|reset|change|forgot|send|verify|check|update|create|delete|make|has|is|needs)_"
+)
 _BUILDERS: Final = frozenset(
     {
         "where",
@@ -65,7 +70,9 @@ def _is_secret(module: Module, node: ast.Compare, left: ast.expr, right: ast.exp
     words = [_word(left), _word(right)]
     if any(_HARMLESS.search(each) for each in words if each) or _LOCK.search(ast.unparse(node)):
         return False
-    if _is_typed_twice(left, right) or _stores(module, node):
+    if _is_typed_twice(left, right) or _stores(module, node) or _lets_nobody_in(module, node):
+        return False
+    if any(_is_deed(each) or _is_hash_made_here(module, node, each) for each in (left, right)):
         return False
     if any(_SECRET.search(each) for each in words if each):
         return True
@@ -92,6 +99,49 @@ def _stores(module: Module, node: ast.Compare) -> bool:
         isinstance(each, ast.Attribute)
         and _SECRET.search(each.attr.removesuffix("_enc").removesuffix("_hash"))
         for each in targets
+    )
+
+
+def _lets_nobody_in(module: Module, node: ast.Compare) -> bool:
+    """Whether what is decided is which object is meant, which row of a list is left out, or whether somebody typed the same twice."""
+    function = module.function_of(node)
+    if function is None:
+        return False
+    if (
+        function.name in {"__eq__", "__ne__"}
+        or _AGAIN.search(function.name)
+        or _PRETENDS.match(function.owner or "")
+    ):
+        return True
+    branch = next((each for each in module.ancestors(node) if isinstance(each, ast.If)), None)
+    if branch is None:
+        return False
+    if any(isinstance(each, ast.Continue) for each in branch.body):
+        return any(isinstance(each, ast.For | ast.AsyncFor) for each in module.ancestors(branch))
+    said = " ".join(
+        each.value
+        for statement in branch.body
+        for each in ast.walk(statement)
+        if isinstance(each, ast.Constant) and isinstance(each.value, str)
+    )
+    return (
+        re.search(r"pass\w*.*(?:do(?:es)? not|don't|doesn't|mis-?) ?match", said, re.IGNORECASE) is not None
+    )
+
+
+def _is_deed(node: ast.expr) -> bool:
+    """Whether its name is what is done with a secret: `bulk_edit.remove_password`."""
+    return _DEEDS.match(last_name(node)) is not None
+
+
+def _is_hash_made_here(module: Module, node: ast.AST, side: ast.expr) -> bool:
+    """Whether a side was hashed in the same function: nobody chooses the letters of a hash."""
+    function = module.function_of(node)
+    if not isinstance(side, ast.Name) or function is None:
+        return False
+    values = module.local_values(function, side.id)
+    return bool(values) and all(
+        isinstance(each, ast.Call) and "hash" in called(each).lower() for each in values
     )
 
 

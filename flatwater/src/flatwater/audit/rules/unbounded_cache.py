@@ -16,6 +16,7 @@ from flatwater.audit.stores import growths, is_bounded, stores_of
 _FOREVER: Final = frozenset(
     {"functools.cache", "async_lru.alru_cache", "functools.lru_cache", "methodtools.lru_cache"}
 )
+_PLAIN: Final = frozenset({"functools.cache", "functools.lru_cache"})
 _CONNECTS: Final = re.compile(r"client|engine|pool|driver|storages?(?:_|$)", re.IGNORECASE)
 """One for each address or key of the settings is what other rules ask for; that callers can't choose them is for a reader."""
 _FEW: Final = frozenset({"bool", "type", "Type", "Literal", "None"})
@@ -42,12 +43,22 @@ def _decorated(module: Module, app: App) -> Iterator[Hit]:
         if app.handlers and app.route_of(function) is None:
             continue
         for decorator in function.node.decorator_list:
-            if _is_forever(module, decorator) and _has_many_keys(module, function):
+            if function.is_async and _is_plain(module, decorator):
+                yield Hit(
+                    function.node,
+                    f"`{function.name}` is async: `@{shown(decorator)}` keeps what can be awaited once, not what comes of it.",
+                )
+            elif _is_forever(module, decorator) and _has_many_keys(module, function):
                 yield Hit(
                     function.node,
                     f"`{function.name}` is cached for ever by its arguments (`@{shown(decorator)}`).",
                     None if app.handlers else "P3",
                 )
+
+
+def _is_plain(module: Module, decorator: ast.expr) -> bool:
+    """Whether it is a cache of functools, which knows of no awaiting."""
+    return module.dotted(decorator.func if isinstance(decorator, ast.Call) else decorator) in _PLAIN
 
 
 def _is_forever(module: Module, decorator: ast.expr) -> bool:

@@ -9,7 +9,7 @@ from typing import Final
 
 from flatwater.audit.app import App
 from flatwater.audit.rule import Hit, Rule
-from flatwater.audit.source import Module, called, keyword, shown
+from flatwater.audit.source import Module, assignments, called, keyword, shown
 
 _QUEUES: Final = frozenset(
     {
@@ -34,7 +34,7 @@ def _seek(module: Module, app: App) -> Iterator[Hit]:
         name = module.dotted(call.func)
         if name in _QUEUES:
             size = keyword(call, "maxsize") or (call.args[0] if call.args else None)
-            if not _lasts(module, app, call) or _is_counted(module, call):
+            if not _lasts(module, app, call) or _is_counted(module, call) or _is_emptied_here(module, call):
                 continue
             if size is None or (
                 isinstance(size, ast.Constant) and isinstance(size.value, int) and size.value <= 0
@@ -42,9 +42,29 @@ def _seek(module: Module, app: App) -> Iterator[Hit]:
                 where = module.function_of(call)
                 # What only an object of some helper fills is for a reader; what requests or the whole service fill is a fault.
                 is_shared = where is None or app.route_of(where) is not None
+                filling = list(_filled_by_requests(module, app, call)) if where is None else []
+                for put in filling:
+                    yield Hit(put, f"`{shown(put)}` fills `{shown(call)}`, which takes as much as comes.")
+                if filling:
+                    continue
                 yield Hit(call, f"`{shown(call)}` takes as much as comes.", None if is_shared else "P3")
         elif name == "asyncio.gather" and app.route_of(module.function_of(call)):
             yield from _fan_out(module, call)
+
+
+def _filled_by_requests(module: Module, app: App, made: ast.Call) -> Iterator[ast.Call]:
+    """Where handlers, or what they call, put something into a queue of the module."""
+    statement = module.statement_of(made)
+    names = {name for name, value in assignments(statement) if value is made} if statement else set[str]()
+    for call in module.calls:
+        if (
+            called(call) in {"put", "put_nowait"}
+            and isinstance(call.func, ast.Attribute)
+            and isinstance(call.func.value, ast.Name)
+            and call.func.value.id in names
+            and app.route_of(module.function_of(call))
+        ):
+            yield call
 
 
 def _lasts(module: Module, app: App, call: ast.Call) -> bool:
@@ -60,6 +80,20 @@ def _lasts(module: Module, app: App, call: ast.Call) -> bool:
     )
     kept = any(isinstance(each, ast.Attribute) for each in targets)
     return function is None or kept or app.route_of(function) is not None
+
+
+def _is_emptied_here(module: Module, made: ast.Call) -> bool:
+    """Whether the function that makes it reads from it too: it carries one request's answer back, and goes with it."""
+    function, statement = module.function_of(made), module.statement_of(made)
+    names = {name for name, value in assignments(statement) if value is made} if statement else set[str]()
+    return function is not None and any(
+        isinstance(each, ast.Call)
+        and called(each) in {"get", "get_nowait"}
+        and isinstance(each.func, ast.Attribute)
+        and isinstance(each.func.value, ast.Name)
+        and each.func.value.id in names
+        for each in function.body()
+    )
 
 
 def _is_counted(module: Module, call: ast.Call) -> bool:

@@ -28,6 +28,10 @@ def _seek(module: Module, app: App) -> Iterator[Hit]:
             continue
         if _is_list(module, app, function) and not _is_paged(function):
             priority = _priority(app, function)
+            if priority is not None and "{" in route.path and priority == "P1":
+                priority = (
+                    "P3"  # what belongs to one row of another: how many they are, the source doesn't say
+                )
             if priority is not None:
                 yield Hit(function.node, f"{route.name} answers with a list and takes no page.", priority)
 

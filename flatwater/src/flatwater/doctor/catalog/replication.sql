@@ -20,7 +20,7 @@ select s.slot_name::text as name, s.slot_type as kind, coalesce(s.plugin::text, 
        coalesce(pg_wal_lsn_diff(case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end, s.restart_lsn), 0)::bigint as held_bytes,
 --? since: coalesce(extract(epoch from clock_timestamp() - s.inactive_since), 0)::float8 as inactive_s,
 --? no_since: 0::float8 as inactive_s,
-       coalesce(s.database::text, '') as database
+       coalesce(s.database::text, '') as database, coalesce(s.restart_lsn::text, '') as from_lsn
 from pg_replication_slots s
 order by 7 desc
 limit 50

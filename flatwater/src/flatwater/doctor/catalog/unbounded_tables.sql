@@ -6,7 +6,7 @@ select n.nspname::text as schema, c.relname::text as table_name, c.relpersistenc
        coalesce(pg_relation_size(c.oid), 0)::bigint as size_bytes,
        array(select a.attname::text
              from pg_attribute a
-             where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.atttypid in ('timestamptz'::regtype, 'timestamp'::regtype)
+             where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.atttypid in ('timestamptz'::regtype, 'timestamp'::regtype, 'date'::regtype)
              order by a.attnum limit 50) as times
 from pg_class c
 join pg_namespace n on n.oid = c.relnamespace

@@ -104,8 +104,7 @@ class BackendMemory(Struct, frozen=True):
                 explanation="Ends it if it is still idle; a pool opens a small one. Give the pool a longest life for good.",
             )
             tell = Cure(
-                sql=f"select pg_log_backend_memory_contexts({process.pid});",
-                explanation="Writes what it holds to the server's log; from PostgreSQL 14.",
+                explanation="To see what it holds: pg_log_backend_memory_contexts of its pid writes it to the server's log, from PostgreSQL 14.",
             )
             name = process.application_name or process.role
             yield Finding(

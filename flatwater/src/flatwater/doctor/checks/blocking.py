@@ -155,8 +155,7 @@ def cure_of(look: Look, wait: Wait, *, is_safe: bool) -> Cure:
     """
     if not wait.blocker_started:
         return Cure(
-            sql="select gid, prepared, owner, database from pg_prepared_xacts order by prepared limit 20;",
-            explanation="The blocker is no session but a prepared transaction left behind: find it, then ROLLBACK PREPARED its gid.",
+            explanation="The blocker is no session but a prepared transaction left behind: prepared_transactions names it, with the statement that ends it.",
         )
     seen = Seen(
         wait.blocker_pid,

@@ -38,6 +38,8 @@ class Diagnosis(Struct, frozen=True):
     many: int = 5
     idle_s: float = 300.0
     forgotten_s: float = 1.0
+    held_up_s: float = 1.0
+    """As blocking's first level: shorter waits are what any busy row makes."""
     name: str = NAME
     title: str = "Application and database together"
     why: str = "The same empty pool has four causes with four cures; each is told by joining routes, sessions and locks."
@@ -75,7 +77,8 @@ class Diagnosis(Struct, frozen=True):
         pids = {each.pid for each in mine}
         for root, held_up in roots(waits).items():
             behind = [each for each in below(waits, root) if each.pid in pids]
-            if not behind:
+            # Who waits for a moment stands in no line: rows that many write are locked for milliseconds all day long.
+            if not behind or max(each.waited_s for each in behind) < self.held_up_s:
                 continue
             first = held_up[0]
             share = len(behind) / max(len(mine), 1)

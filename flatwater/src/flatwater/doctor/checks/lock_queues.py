@@ -76,9 +76,7 @@ class LockQueues(Struct, frozen=True):
             explanation="Cancels the change, and everybody behind it goes on at once.",
         )
         again = Cure(
-            sql="set lock_timeout = '4s';",
-            undo="reset lock_timeout;",
-            explanation="Before the change, in its session: it gives up by itself and is tried again later.",
+            explanation="For the next time: set lock_timeout = '4s' in the session before the change, so that it gives up by itself and is tried again later.",
         )
         return Finding(
             check=NAME,

@@ -13,15 +13,12 @@ from flatwater.doctor.look import Look
 from flatwater.doctor.model import Cure, Finding, NotExamined, Severity
 from flatwater.doctor.quoting import statement_shape
 from flatwater.doctor.sessions import (
-    MAX_CURES,
     Session,
     all_sessions,
     cancel,
     is_cancelled_without_harm,
-    is_forgotten,
     route_of,
     spent,
-    terminate,
 )
 
 NAME: Final = "pool_waits"
@@ -31,6 +28,7 @@ class PoolWaits(Struct, frozen=True):
     """*Source*: the guard's level for waits at the pool: none is the target, five critical."""
 
     critical: int = 5
+    lock_critical_s: float = Blocking().critical_s
     name: str = NAME
     title: str = "Waits for a connection in the application"
     why: str = "Who waits here is seen by no server; the cause is most often one of the few who hold the connections."
@@ -64,7 +62,7 @@ class PoolWaits(Struct, frozen=True):
             yield Finding(NAME, f"{NAME}/all", severity, text, self.why, numbers=numbers)
             return
         mine = [each for each in all_sessions(look) if each.application == look.application]
-        found = _held_up(look, mine) or _forgotten(look, mine) or _busy(look, mine)
+        found = _held_up(look, mine, self.lock_critical_s) or _forgotten(mine) or _busy(look, mine)
         text, cures = found or (
             "; none of its connections is at work in this server: they wait elsewhere, as in a pooler.",
             (),
@@ -83,7 +81,7 @@ class PoolWaits(Struct, frozen=True):
 Cause = tuple[str, tuple[Cure, ...]]
 
 
-def _held_up(look: Look, mine: list[Session]) -> Cause | None:
+def _held_up(look: Look, mine: list[Session], critical_s: float) -> Cause | None:
     """A lock behind which the connections stand in line."""
     waits, pids = all_waits(look), {each.pid for each in mine}
     by_root = sorted(
@@ -99,12 +97,12 @@ def _held_up(look: Look, mine: list[Session]) -> Cause | None:
             f"{_routes(wait.application_name for wait in behind)}. It last ran: {statement_shape(first.blocker_statement)}"
         )
         longest_s = max(each.waited_s for each in behind)
-        return text, (cure_of(look, first, is_safe=longest_s >= Blocking().critical_s),)
+        return text, (cure_of(look, first, is_safe=longest_s >= critical_s),)
     return None
 
 
-def _forgotten(look: Look, mine: list[Session]) -> Cause | None:
-    """Transactions that stay open while the code does something else."""
+def _forgotten(mine: list[Session]) -> Cause | None:
+    """Transactions that stay open while the code does something else. Nothing at the server gives their places back to the pool."""
     open_ = [each for each in mine if each.state.startswith("idle in transaction")]
     if not open_:
         return None
@@ -113,7 +111,12 @@ def _forgotten(look: Look, mine: list[Session]) -> Cause | None:
         f": {len(open_)} of its {len(mine)} connections sit in an open transaction, the longest for {spent(first.in_state_s)}"
         f"{_routes(each.application_name for each in open_)}. It last ran: {statement_shape(first.statement)}"
     )
-    return text, tuple(terminate(look, each, is_safe=is_forgotten(each)) for each in open_[:MAX_CURES])
+    return text, (
+        Cure(
+            explanation="A place comes back when the code that holds it goes on, or its process is replaced: look what that route waits for while its "
+            "transaction is open. To end the session frees its locks (see connections), not its place in the pool."
+        ),
+    )
 
 
 def _busy(look: Look, mine: list[Session]) -> Cause | None:

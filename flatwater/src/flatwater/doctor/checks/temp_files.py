@@ -77,9 +77,8 @@ class TempFiles(Struct, frozen=True):
         if no_limit:
             cures.append(
                 Cure(
-                    sql="alter system set temp_file_limit = '20GB';",
-                    undo="alter system reset temp_file_limit;",
-                    explanation="A ceiling for each process, by what the disk has; then select pg_reload_conf().",
+                    explanation="So that they can't fill the disk: alter system set temp_file_limit = '20GB', by what the disk has, a ceiling for each process; "
+                    "then select pg_reload_conf(). It ends the statement that needs more, and makes none smaller.",
                 )
             )
         yield Finding(

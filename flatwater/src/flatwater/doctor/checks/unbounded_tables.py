@@ -1,9 +1,12 @@
-"""Tables that must not grow without bound: those of bookkeeping against a budget of rows, all others by their growth since the last look."""
+"""Tables that must not grow without bound: those of bookkeeping against a budget of rows, any whose rows are past their end in mass, and all by
+their growth since the last look."""
 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
+from time import perf_counter
 from typing import Final
 
 from msgspec import Struct
@@ -19,6 +22,10 @@ from flatwater.doctor.relations import DAY_S, graded, well
 NAME: Final = "unbounded_tables"
 KEPT: Final = 60
 """Tables whose size is left for the next look."""
+MOST_COUNTED: Final = 1_000_000
+IS_HISTORY: Final = Cure(
+    explanation="First ask whether what is past is wanted: where these rows are history, acknowledge this finding and keep them."
+)
 
 
 class Budget(Struct, frozen=True):
@@ -33,6 +40,8 @@ class Budget(Struct, frozen=True):
     of_past: bool = False
     ends: str = r"expir|reset|until|valid_to|ends?_at"
     """The names of columns that tell the end of a row."""
+    share: float = 0.0
+    """Which share of the rows must be past as well, so that what is taken out in time is not told."""
 
 
 class Ending(Struct, frozen=True):
@@ -86,6 +95,25 @@ JOBS: Final = Budget(
     ends=RUNS_OUT,
 )
 BUDGETS: Final = (RATE_LIMITS, TOKENS, SESSIONS, JOBS)
+ANY_ENDS: Final = (
+    r"^(?:date_?)?(?:expires?|expired|expiry|expiration)(?:_?(?:at|on|date|time|datetime|timestamp|ts|utc))?$"
+    r"|^(?:valid|good|keep|retain)_?(?:to|until|till|thru|through)(?:_?date)?$|^not_?after$|^ttl$"
+    r"|^(?:delete|purge|discard|evict)_?(?:after|at|on|by)$"
+)
+"""Names that speak of the row itself; `password_expires_at` of a table of users speaks of something in it."""
+ANY: Final = Budget(
+    "", 10_000, 100_000, sys.maxsize, kept=((ANY_ENDS, "1 day"),), of_past=True, ends=r"$^", share=0.5
+)
+"""Tables of any name with a column for their rows' end: told where most of their rows are past it, for a day at least, so that nobody takes them
+out. Never critical: such rows may be history. Our own levels, those of tokens."""
+PROBED_PAGES: Final = 20_000
+"""160 MB: where a table is larger its oldest pages are looked at first, which are most likely past their end. TID ranges need PostgreSQL 14."""
+MOST_PROBED: Final = 20
+"""Tables of any name that are counted in one look, the largest first."""
+LEAST_ROW_BYTES: Final = 24
+"""A row's head alone: a table that has no room for so many rows need not be asked."""
+PROBE_S: Final = 1.0
+"""For all of them; a check that takes 1.5 s is left out of the looks that follow."""
 _LOCKS = re.compile(r"lock|attempt", re.IGNORECASE)
 """A lock that is over ends no row."""
 
@@ -126,6 +154,7 @@ class UnboundedTables(Struct, frozen=True):
     over 7 days without one), from 10 MiB on and over a minute at least."""
 
     budgets: tuple[Budget, ...] = BUDGETS
+    any: Budget = ANY
     doubles_within_days: float = 7.0
     least_bytes: int = 10 << 20
     least_s: float = 60.0
@@ -135,8 +164,20 @@ class UnboundedTables(Struct, frozen=True):
 
     def look(self, look: Look) -> Iterator[Finding]:
         tables = look.rows(queries["table_rows"], into=_Table)
-        found = [each for table in tables for each in self._table(look, table)]
-        for table in sorted(tables, key=lambda each: -each.size_bytes)[:KEPT]:
+        by_size = sorted(tables, key=lambda each: -each.size_bytes)
+        roomy = [each for each in by_size if each.size_bytes >= self.any.notice * LEAST_ROW_BYTES]
+        ending = [each for each in roomy if self._budget(each) is None and ending_of(self.any, each.times)]
+        until_s = perf_counter() + PROBE_S
+        worth: set[str] = set()
+        left = list(ending)
+        while left and len(ending) - len(left) < MOST_PROBED and perf_counter() < until_s:
+            table = left.pop(0)
+            if _is_worth_counting(look, table, self.any):
+                worth.add(table.full_name)
+        found = [each for table in tables for each in self._table(look, table, table.full_name in worth)]
+        if left:
+            found.append(_not_probed(left))
+        for table in by_size[:KEPT]:
             look.remember(f"{NAME}/bytes/{table.full_name}", table.size_bytes)
         yield from found
         if not found:
@@ -154,13 +195,17 @@ class UnboundedTables(Struct, frozen=True):
                 tables=len(tables),
             )
 
-    def _table(self, look: Look, table: _Table) -> Iterator[Finding]:
-        budget = next(
-            (each for each in self.budgets if re.search(each.pattern, table.table_name, re.IGNORECASE)), None
-        )
+    def _budget(self, table: _Table) -> Budget | None:
+        named = (each for each in self.budgets if re.search(each.pattern, table.table_name, re.IGNORECASE))
+        return next(named, None)
+
+    def _table(self, look: Look, table: _Table, is_worth: bool) -> Iterator[Finding]:
+        budget = self._budget(table)
         if budget is not None:
             yield from self._over_budget(look, table, budget)
-        elif table.is_unlogged:
+        elif is_worth:
+            yield from self._over_budget(look, table, self.any)
+        if budget is None and table.is_unlogged:
             target = identifier(table.schema, table.table_name)
             yield Finding(
                 check=NAME,
@@ -182,12 +227,16 @@ class UnboundedTables(Struct, frozen=True):
     def _over_budget(self, look: Look, table: _Table, budget: Budget) -> Iterator[Finding]:
         """Counted, and no further than the critical level: an estimate is no reason to call anybody, nor to call nobody."""
         ending = ending_of(budget, table.times)
-        most = budget.critical + 1
+        most = min(budget.critical, MOST_COUNTED) + 1
         if table.size_bytes == 0 or (budget.of_past and ending is None):
             return
         try:
             past = None if ending is None else look.count(NAME, _counting(table, most, ending.condition()))
             rows = past or 0 if budget.of_past else look.count(NAME, _counting(table, most, sql.SQL("true")))
+            if budget.share and rows > budget.notice:
+                at_most = int(rows / budget.share)
+                held = look.count(NAME, _counting(table, at_most + 1, sql.SQL("true")))
+                rows = rows if held <= at_most else 0
         except NotExamined as reason:
             yield Finding(
                 NAME,
@@ -208,6 +257,7 @@ class UnboundedTables(Struct, frozen=True):
             if budget.of_past
             else f"{_counted(rows, most)} rows, {in_words(table.size_bytes)}"
         )
+        critical = "" if budget.critical == sys.maxsize else f", critical over {budget.critical:,}"
         ended = (
             "" if past is None or ending is None else f" Of {_counted(past, most)} rows {ending.in_words}."
         )
@@ -222,10 +272,10 @@ class UnboundedTables(Struct, frozen=True):
             check=NAME,
             key=f"{NAME}/{table.full_name}",
             severity=severity,
-            saw=f"{table.full_name} has {told}; its target is under {budget.notice:,}{' rows past their end' if budget.of_past else ''}, "
-            f"critical over {budget.critical:,}.{ended}",
+            saw=f"{table.full_name} has {told}; its target is under {budget.notice:,}{' rows past their end' if budget.of_past else ''}"
+            f"{critical}.{ended}",
             why="Rows that have run out are kept and searched with every request.",
-            cures=tuple(_sweeps(look, table, ending)),
+            cures=(*((IS_HISTORY,) if budget.share else ()), *_sweeps(look, table, ending)),
             numbers=numbers,
         )
 
@@ -261,6 +311,30 @@ class UnboundedTables(Struct, frozen=True):
                 "doubles_days": round(doubles_days, 2),
             },
         )
+
+
+def _is_worth_counting(look: Look, table: _Table, budget: Budget) -> bool:
+    """Whether the oldest pages of a table have rows enough that are past; what can't be asked is asked with the rest, which says so."""
+    ending = ending_of(budget, table.times)
+    if ending is None:
+        return False
+    if look.version < 140_000:
+        return True
+    first = sql.SQL("ctid < '({},0)'::tid and {}").format(sql.Literal(PROBED_PAGES), ending.condition())
+    try:
+        return look.count(NAME, _counting(table, budget.notice + 1, first)) > budget.notice
+    except NotExamined:
+        return True
+
+
+def _not_probed(tables: list[_Table]) -> Finding:
+    return Finding(
+        NAME,
+        f"{NAME}/not counted",
+        "not_examined",
+        f"{len(tables)} smaller tables with a column for their rows' end were not counted, among them {tables[0].full_name}; one look counts {MOST_PROBED} at most, for a second.",
+        "Rows that have run out are kept and searched with every request.",
+    )
 
 
 def ending_of(budget: Budget, times: tuple[str, ...]) -> Ending | None:

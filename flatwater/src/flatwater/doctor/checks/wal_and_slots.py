@@ -41,6 +41,7 @@ class _Slot(Struct, frozen=True):
     held_bytes: int
     inactive_s: float
     database: str
+    from_lsn: str
 
 
 class WalAndSlots(Struct, frozen=True):
@@ -81,9 +82,10 @@ class WalAndSlots(Struct, frozen=True):
         if slot.kind == "physical":
             again = f"pg_create_physical_replication_slot({literal(slot.name)}, true)"
         drop = Cure(
-            sql=f"select pg_drop_replication_slot({literal(slot.name)});",
+            sql="select pg_drop_replication_slot(s.slot_name) from pg_replication_slots s "  # noqa: S608  names are quoted
+            f"where s.slot_name = {literal(slot.name)} and not s.active and coalesce(s.restart_lsn::text, '') = {literal(slot.from_lsn)};",
             undo=f"select {again};",
-            explanation="When its reader will not come back. A slot made again begins now: a reader that comes back then needs a new copy"
+            explanation="When its reader will not come back; does nothing if it was read since. A slot made again begins now: a reader that comes back then needs a new copy"
             + (" and the undo works in database " + slot.database if slot.database else "")
             + ".",
         )
