@@ -426,7 +426,7 @@
     if (body.person_id !== vault.person_id) throw new Error("another person's pack");
     const fresh = { ...body, clock_off_ms: new Date(body.made_at) - Date.now() };
     await vault.keepPack(fresh);
-    pack = fresh;
+    pack = whole(fresh); // of another host that is a version behind there may be less in it
     others?.postMessage("changed");
   }
 
