@@ -16,7 +16,7 @@ SEED ?= 11
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(4, (os.cpu_count() or 1) + 1))')
 SIDE_BY_SIDE := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo test walks check format lint types contracts quick bench simulate requests pins browser clean
+.PHONY: help demo test walks check format lint types contracts quick bench simulate hosts requests pins browser clean
 
 help: ## What can be done here
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,6 +76,10 @@ bench: $(DEV_READY) ## Repeat the measurements in benchmarks/ (long), or compare
 
 simulate: $(DEV_READY) ## The simulated programme: deeds by seed against the real program, beside a model (ARGS="--seed 7 --minutes 20")
 	$(BIN)/python -m simulation $(ARGS)
+
+hosts: $(DEV_READY) ## Several hosts, rehearsed on this machine: three of them on one database, driven by the simulated programme (a short form is in make test)
+	$(BIN)/pytest -q rightlevel/tests/operations/test_hosts.py rightlevel/tests/operations/test_hosts_serving.py
+	$(BIN)/python -m simulation --hosts 3 $(ARGS)
 
 requests: $(DEV_READY) ## 20,000 requests made up from the API document, by every role (CASES=20000 SEED=11)
 	CASES=$(CASES) SEED=$(SEED) $(BIN)/pytest rightlevel/tests/web/test_generated_requests.py -q

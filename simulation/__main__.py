@@ -32,6 +32,12 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--schools", type=int, default=5)
     parser.add_argument("--children", type=int, default=9, help="children of a school at the beginning")
     parser.add_argument("--deeds", type=int, default=150, help="deeds a day")
+    parser.add_argument(
+        "--hosts",
+        type=int,
+        default=0,
+        help="so many hosts, each with a data folder of its own (default: two processes on one)",
+    )
     parser.add_argument("--no-shrink", action="store_true", help="print the difference as it was found")
     parser.add_argument("--shrink-seconds", type=float, default=150.0)
     parser.add_argument("--no-faults", action="store_true", help="kill nothing")
@@ -71,9 +77,11 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-async def play_seed(stage: Stage, seed: int, options: Options, *, plant: str = "", sql: str = "") -> Player:
+async def play_seed(
+    stage: Stage, seed: int, options: Options, *, hosts: int = 0, plant: str = "", sql: str = ""
+) -> Player:
     """One programme from a seed."""
-    run = stage.new_run(plant=plant, sql=sql)
+    run = stage.new_run(processes=hosts or 2, hosts=bool(hosts), plant=plant, sql=sql)
     try:
         await run.start()
         player = Player(stage, run, seed, options)
@@ -108,7 +116,7 @@ async def simulate(asked: argparse.Namespace) -> int:
         seed = first
         while time.monotonic() < until and (asked.seeds is None or seed < first + asked.seeds):
             began = time.monotonic()
-            player = await play_seed(stage, seed, options)
+            player = await play_seed(stage, seed, options, hosts=asked.hosts)
             report.add(player, time.monotonic() - began)
             for difference in player.differences[:1]:
                 print(f"\nseed {seed}: {difference.words}", flush=True)

@@ -64,9 +64,12 @@ class Client:
         *,
         forget: bool = False,
         source: str = "",
+        port: int | None = None,
     ) -> Answer:
-        """Asks one process. With `forget` the connection is cut once the request is sent, as a phone loses its network."""
-        port = self.ports[which % len(self.ports)]
+        """Asks one process, of more than two each in turn unless it is named. With `forget` the connection is cut once the request is sent, as a
+        phone loses its network."""
+        if port is None:
+            port = self.ports[(which + 2 * self.requests) % len(self.ports)]
         self.requests += 1
         try:
             answer = await asyncio.wait_for(

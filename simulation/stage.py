@@ -225,15 +225,15 @@ class Stage:
             raise RuntimeError(f"no token for {username}: {made.text}")
         return Key(person_id, made.json()["token"], cookie, csrf.group(1))
 
-    def new_run(self, *, processes: int = 2, plant: str = "", sql: str = "") -> Run:
-        """A fresh copy of the template, with the program not yet started on it."""
+    def new_run(self, *, processes: int = 2, hosts: bool = False, plant: str = "", sql: str = "") -> Run:
+        """A fresh copy of the template, with the program not yet started on it; as `hosts` each process has a data folder of its own."""
         self._numbers += 1
         name = f"sim_{self._numbers}"
         self.cluster.create(name, TEMPLATE)
         self.cluster.set_path(name)
         if sql:
             self.cluster.execute(name, sql)
-        run = Run(self, name, processes=processes, plant=plant)
+        run = Run(self, name, processes=processes, hosts=hosts, plant=plant)
         run.people = dict(self.people)
         return run
 
@@ -247,9 +247,12 @@ class Stage:
 class Run:
     """One database with the program's processes on it."""
 
-    def __init__(self, stage: Stage, database: str, *, processes: int, plant: str = "") -> None:
+    def __init__(
+        self, stage: Stage, database: str, *, processes: int, hosts: bool = False, plant: str = ""
+    ) -> None:
         self.stage = stage
         self.database = database
+        self.hosts = hosts
         self.plant = plant
         self.folder = stage.folder / database
         self.folder.mkdir()
@@ -266,6 +269,8 @@ class Run:
             "RIGHTLEVEL_SESSION_IDLE_S": str(400 * 86_400),
             "RIGHTLEVEL_SESSION_LIFE_S": str(400 * 86_400),
         }
+        if hosts:
+            self.environment["RIGHTLEVEL_FILES_FOLDER"] = str(self.folder / "files")
         self.day = FIRST_DAY
         self.hour = MORNING_UTC
         self.shift_s = 0.0
@@ -308,7 +313,8 @@ class Run:
 
     def launch(self, port: int) -> None:
         """Starts one process on a port."""
-        arguments = ["serve", "--port", str(port), "--data", str(self.folder / "data")]
+        data = self.folder / (f"data-{port}" if self.hosts else "data")
+        arguments = ["serve", "--port", str(port), "--data", str(data)]
         log = self.folder / f"serve-{port}"
         self.process_ids[port] = self.stage.program.run(
             arguments, self.environment, log, self.clock_file, self.plant
@@ -323,10 +329,9 @@ class Run:
     async def ready(self, port: int) -> None:
         """Waits until the process on this port answers."""
         until = time.monotonic() + START_S
-        which = self.client.ports.index(port)
         while True:
             try:
-                answer = await self.client.ask(which, "GET", "/version", {})
+                answer = await self.client.ask(0, "GET", "/version", {}, port=port)
                 if answer.status == 200:
                     return
             except Lost:

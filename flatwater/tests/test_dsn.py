@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 from click.testing import CliRunner
+from psycopg.conninfo import make_conninfo
 
 from flatwater.commands import main
 from flatwater.doctor.look import CouldNotLook, Look
-from flatwater.dsn import NotADsn, read_dsn
+from flatwater.dsn import NotADsn, connecting, read_dsn, session_settings, setting_each
 from flatwater.pool import Database
 
 SECRET = "s3cr3t"
@@ -61,3 +62,39 @@ def test_a_command_says_a_sentence(command: str, dsn: str) -> None:
     assert WRONG[dsn] in ended.output
     assert SECRET not in ended.output
     assert "Traceback" not in ended.output
+
+
+def test_ours_stand_behind_what_a_string_asks_for_and_win() -> None:
+    limits = {"statement_timeout": "7000"}
+    asked = connecting("host=a options='-csearch_path=school -c statement_timeout=0'", limits)
+    assert asked == {"options": "-csearch_path=school -c statement_timeout=0 -c statement_timeout=7000"}
+    assert connecting("host=a", {}, pooler=True) == {"options": ""}
+
+
+def test_a_server_that_takes_writes_is_asked_for_in_words_that_a_read_only_session_can_meet() -> None:
+    for asked, becomes in (("read-write", "primary"), ("any", None), ("prefer-standby", None)):
+        settings = connecting(f"postgresql://a,b/x?target_session_attrs={asked}", {})
+        assert settings.get("target_session_attrs") == becomes
+
+
+def test_the_environment_counts_where_the_string_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGOPTIONS", "-c search_path=elsewhere")
+    monkeypatch.setenv("PGTARGETSESSIONATTRS", "read-write")
+    assert connecting("host=a", {}) == {
+        "options": "-c search_path=elsewhere",
+        "target_session_attrs": "primary",
+    }
+    assert session_settings("host=a options=-csearch_path=here") == {"search_path": "here"}
+    assert connecting("host=a target_session_attrs=any", {}).get("target_session_attrs") is None
+
+
+def test_each_transaction_behind_a_pooler_is_given_what_a_session_would_have() -> None:
+    asked = make_conninfo("host=a", options=r"-csearch_path=a,b --work_mem=1MB -c x.y=it's\ x")
+    assert setting_each(asked) == (
+        "; SELECT pg_catalog.set_config('search_path', 'a,b', true)"
+        "; SELECT pg_catalog.set_config('work_mem', '1MB', true)"
+        "; SELECT pg_catalog.set_config('x.y', 'it''s x', true)"
+    )
+    assert setting_each("host=a") == ""
+    with pytest.raises(NotADsn, match="-c name=value"):
+        setting_each("host=a options=-e")

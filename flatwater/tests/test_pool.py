@@ -804,3 +804,26 @@ async def test_statements_are_timed_those_that_were_ended_included(conninfo: str
                 await session.fetch_value(query("select pg_sleep(5)"), {})
         assert database.statements.count() == 10
         assert 0.25 < (database.statements.quantile(1.0) or 0) < 1.5
+
+
+NAMES = query("select concat_ws(' ', current_schema(), current_setting('lock_timeout'))")
+
+
+async def test_a_strings_own_settings_mean_the_same_to_every_connection_and_a_primary_is_found(
+    conninfo: str,
+) -> None:
+    with psycopg.connect(conninfo, autocommit=True) as owner:
+        owner.execute("create schema if not exists district")
+    asked = f"{conninfo} target_session_attrs=read-write options='-csearch_path=district,public'"
+    for pooler in (False, True):
+        async with Database(asked, limits=Limits(lock_s=3), pooler=pooler) as database:
+            async with database.read(deadline_s=DEADLINE_S) as session:
+                assert await session.fetch_value(NAMES, {}) == "district 3s"
+            async with database.transaction(deadline_s=DEADLINE_S) as session:
+                assert await session.fetch_value(NAMES, {}) == "district 3s"
+            async with database.operations(deadline_s=DEADLINE_S) as session:
+                assert await session.fetch_value(NAMES, {}) == "district 3s"
+            async with database.snapshot(deadline_s=DEADLINE_S, route="looks") as session:
+                assert await session.fetch_value(NAMES, {}) == "district 3s"
+            async with database.look(deadline_s=DEADLINE_S) as session:
+                assert await session.fetch_value(NAMES, {}) == "district 3s"

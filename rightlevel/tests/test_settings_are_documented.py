@@ -45,6 +45,7 @@ SAMPLES = {
     "trusted_origins": "https://a.example,https://b.example",
     "alert_mail_to": "a@x,b@x",
     "cookie_is_secure": "true",
+    "pooler": "keeps_statements",
     "trusted_proxies": "10.0.0.0/8,127.0.0.1",
 }
 

@@ -26,7 +26,7 @@ from flatwater.announcing import Announcer, Way
 from flatwater.begun import Rest, begun
 from flatwater.circuit_breaker import BreakerOpen, CircuitBreaker, State
 from flatwater.clock import Clock, SystemClock
-from flatwater.dsn import read_dsn
+from flatwater.dsn import connecting, read_dsn, setting_each
 from flatwater.errors import (
     CircuitOpen,
     CommitUnknown,
@@ -162,6 +162,8 @@ class Database:
         self.limits = limits or Limits()
         self.clock = clock or SystemClock()
         self._conninfo = read_dsn(conninfo)
+        self._settings = connecting(self._conninfo, self.limits.on_the_server(), pooler=pooler)
+        self._setting_each: LiteralString = setting_each(self._conninfo) if pooler else ""
         self._application_name = application_name
         self._pool = self._new_pool(min_size=0, max_size=self.limits.connections, waiting=self.limits.waiting)
         self._apart = self._new_pool(min_size=0, max_size=1, waiting=8, purpose="apart")
@@ -212,10 +214,9 @@ class Database:
 
     def _connection_settings(self, purpose: str) -> dict[str, Any]:
         limits = self.limits
-        options = " ".join(f"-c {name}={value}" for name, value in limits.on_the_server().items())
         # Behind a pooler settings of a session are other people's too: each transaction sets its own instead, and
         # prepares nothing that the pooler would not bring along to another connection.
-        own: dict[str, Any] = {} if self._has_pooler else {"options": options}
+        own: dict[str, Any] = dict(self._settings)
         if not self._prepares:
             own["prepare_threshold"] = None
         return {
@@ -422,7 +423,7 @@ class Database:
             settings.update(self._ends(connection, deadline_s, is_read=is_read))
         if lock_s is not None:
             settings["lock_timeout"] = int(lock_s * 1000)
-        own: LiteralString = ""
+        own: LiteralString = self._setting_each
         for name, milliseconds in settings.items():
             own += "; SET LOCAL " + name + " = " + cast("LiteralString", str(milliseconds))
         if route is None and not self._has_pooler:
@@ -515,6 +516,8 @@ class Database:
         deadline = Deadline(connection, until - loop.time())
         session = Session(connection, deadline, self.announcer, is_writing=False, statements=None)
         try:
+            if self._has_pooler:
+                await session.command("BEGIN READ ONLY" + self._own_settings(connection, deadline_s, None))
             yield session
         except DeadlineExceeded as error:
             raise DatabaseUnavailable from error

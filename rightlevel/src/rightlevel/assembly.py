@@ -26,14 +26,16 @@ from rightlevel.operations.clean_up import CleanUp
 from rightlevel.operations.device_key import DeviceNames, open_device_names
 from rightlevel.operations.doctor_desk import DoctorDesk
 from rightlevel.operations.exporting import Exports, open_exports
+from rightlevel.operations.file_folders import archive_folder
 from rightlevel.operations.form_owners import FormOwners, open_form_owners
+from rightlevel.operations.hosts import Hosts
 from rightlevel.operations.import_runner import ImportRunner
 from rightlevel.operations.loops import LoopReport
 from rightlevel.operations.memory_line import memory_line, telling
 from rightlevel.operations.memory_plan import hashing_slots, require_budget
 from rightlevel.operations.months import Months
 from rightlevel.operations.own_numbers import Telling, numbers_of
-from rightlevel.operations.photo_album import open_album, open_photo_links
+from rightlevel.operations.photo_album import open_album, open_photo_links, stores_of
 from rightlevel.operations.readings import Readings
 from rightlevel.operations.room import EVERY_S, Room
 from rightlevel.operations.shared_store import open_shared_store
@@ -68,6 +70,7 @@ class Platform(msgspec.Struct, frozen=True):
     scopes: Scopes
     invalidation: Invalidation
     clean_up: CleanUp
+    hosts: Hosts
     device_names: DeviceNames
     vitals: Vitals
     readings: Readings
@@ -113,8 +116,8 @@ async def open_platform(
 ) -> AsyncIterator[Platform]:
     """A platform whose server runs, whose schema is current and whose pool is open; all closed again after.
 
-    A server handed in is already running and is left running. A command is no service: it takes no uploaded files. *Errors*: BudgetCannotHold, DatabaseProblem,
-    DatabaseUnavailable, LimitsNotHeld.
+    A server handed in is already running and is left running. A command is no service: it takes no uploaded files. *Errors*: BudgetCannotHold, DatabaseProblem
+    (FilesElsewhere among them), DatabaseUnavailable, LimitsNotHeld.
     """
     async with AsyncExitStack() as opened:
         clock = ProgrammeClock(clock or SystemClock())
@@ -122,7 +125,12 @@ async def open_platform(
         is_given = server is not None
         if server is None:
             server = open_server(
-                settings.data_folder, settings.memory_bytes, os.environ, say, supervisor=supervisor
+                settings.data_folder,
+                settings.memory_bytes,
+                os.environ,
+                say,
+                supervisor=supervisor,
+                has_pooler=settings.pooler != "none",
             )
         if is_service:
             require_budget(settings.memory_bytes, is_private=server.is_private)
@@ -134,7 +142,17 @@ async def open_platform(
         # A command is a deed of whoever may read the folder: it works as the owner, the service as a role that reaches only rows.
         conninfo = server.service_conninfo if is_service else server.conninfo
         name = APPLICATION if is_service else COMMAND
-        database = Database(conninfo, limits=limits, application_name=name, clock=clock)
+        has_pooler = settings.pooler != "none" and not server.is_private
+        database = Database(
+            conninfo,
+            limits=limits,
+            application_name=name,
+            clock=clock,
+            # A command goes past the pooler, and tells the service in the way that it hears.
+            announce_by="outbox" if has_pooler else "notify",
+            pooler=has_pooler and is_service,
+            pooler_keeps_statements=settings.pooler == "keeps_statements",
+        )
         await opened.enter_async_context(database)
         await database.run(partial(learn_time_zone, clock=clock), deadline_s=FIRST_FORM_S, idempotent=True)
         languages = KeptLanguages()
@@ -177,17 +195,22 @@ async def open_platform(
             supervisor=supervisor,
             second_levels=second_levels,
         )
+        # A private server has one host, and no other to agree with about files.
+        signs = () if server.is_private else stores_of(settings, clock)
+        hosts = Hosts(database, clock, port=settings.port, signs=signs)
         own = Telling(settings.data_folder, database, vitals.budgets.growth.standing, clock)
         if is_service:
+            opened.push_async_callback(hosts.leave)
+            await hosts.arrive()
             await opened.enter_async_context(
                 telling(partial(_memory_line, settings, vitals, readings, caches), own, supervisor)
             )
             await opened.enter_async_context(invalidation)
-            await opened.enter_async_context(alerting(readings, delivery, clock, supervisor))
+            await opened.enter_async_context(alerting(readings, hosts, delivery, clock, supervisor))
             months = Months(
                 database,
                 clock,
-                settings.data_folder / "archive",
+                archive_folder(settings),
                 audit_months=settings.audit_months,
                 is_archived=settings.audit_archive,
             )
@@ -199,6 +222,7 @@ async def open_platform(
                 readings=readings,
                 months=months,
                 report=LoopReport(database, supervisor, clock),
+                hosts=hosts,
             )
             await opened.enter_async_context(upkeep.running(supervisor))
             await imports.start()
@@ -231,6 +255,7 @@ async def open_platform(
             scopes=scopes,
             invalidation=invalidation,
             clean_up=clean_up,
+            hosts=hosts,
             device_names=device_names,
             vitals=vitals,
             readings=readings,

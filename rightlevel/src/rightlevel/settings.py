@@ -34,6 +34,8 @@ class Settings(msgspec.Struct, frozen=True):
     keep_alive_s: int = 75
     http_connections: int = 1_000
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    pooler: Literal["none", "plain", "keeps_statements"] = "none"
+    """Whether DATABASE_URL leads through a pooler in transaction mode (PgBouncer), and whether that keeps prepared statements."""
     valkey_url: str = ""
     """A Valkey or Redis server that several hosts share: allowances and a second level of the caches. Nothing needs it."""
     session_idle_s: float = 14 * 86_400
@@ -51,8 +53,10 @@ class Settings(msgspec.Struct, frozen=True):
     alert_mail_to: tuple[str, ...] = ()
     alert_mail_user: str = ""
     alert_mail_secret: str = ""
+    files_folder: str = ""
+    """Where photos and the library's files lie instead of the data folder: one folder that all hosts of a database share."""
     photo_store_address: str = ""
-    """Of an S3-compatible store; without one, photos lie in the data folder."""
+    """Of an S3-compatible store; without one, photos lie in a folder."""
     photo_store_bucket: str = ""
     photo_store_region: str = "us-east-1"
     photo_store_key_id: str = ""

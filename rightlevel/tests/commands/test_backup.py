@@ -31,7 +31,7 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A made-up programme with an admin and two photos."""
+    """A made-up programme with an admin, two photos and a file in its library."""
     at = tmp_path_factory.mktemp("data")
     made = run("generate", "--schools", "3", "--children", "200", "--seed", "5", "--data", str(at))
     assert made.returncode == 0, made.stderr
@@ -40,6 +40,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         photo.parent.mkdir(parents=True)
         photo.write_bytes(name.encode() * 1_000)
     (at / "photos" / "cd" / "three.part").write_bytes(b"half")
+    server = PrivateServer(at, MEMORY)
+    server.start()
+    with psycopg.connect(server.conninfo) as connection:
+        connection.execute(
+            "insert into host_standing values (gen_random_uuid(), 'one:8000', 1, '', now(), now(), 'ok', '{}', 3, 'notify', true)"
+        )
+        connection.execute("insert into election select 'cluster', id, now() from host_standing")
+    server.stop()
+    for name in ("photos/hosts/a-sign", "resources/hosts/a-sign", "resources/a-song"):
+        (at / name).parent.mkdir(parents=True, exist_ok=True)
+        (at / name).write_bytes(name.encode())
     return at
 
 
@@ -76,12 +87,17 @@ def test_what_is_read_back_is_what_there_was(folder: Path, backup: Path, tmp_pat
     assert "kept counts equal their rows" in done.stdout
     before = everything(folder)
     assert before["student"][0] == 200
+    assert before["host_standing"][0] == 1, "what is of the moment is not in it"
+    before |= {name: everything(tmp_path / "new")[name] for name in ("host_standing", "election")}
+    assert (before["host_standing"][0], before["election"][0]) == (0, 0)
     assert everything(tmp_path / "new") == before
     photos = tmp_path / "new" / "photos"
     assert {each.name: each.read_bytes() for each in photos.rglob("*") if each.is_file()} == {
         "one": b"ab/one" * 1_000,
         "two": b"cd/two" * 1_000,
     }
+    library = tmp_path / "new" / "resources"
+    assert {each.name: each.read_bytes() for each in library.rglob("*")} == {"a-song": b"resources/a-song"}
     again = run("restore", str(backup), "--data", str(tmp_path / "new"))
     assert (again.returncode, "nothing is written over" in again.stderr) == (1, True)
     assert everything(tmp_path / "new") == before
@@ -89,7 +105,7 @@ def test_what_is_read_back_is_what_there_was(folder: Path, backup: Path, tmp_pat
 
 def test_it_is_for_its_owner_only_and_says_what_is_in_it(backup: Path) -> None:
     told = json.loads((backup / "backup.json").read_text())
-    assert [each["name"] for each in told["files"]] == ["database.dump", "photos.tar"]
+    assert [each["name"] for each in told["files"]] == ["database.dump", "library.tar", "photos.tar"]
     assert backup.stat().st_mode & 0o077 == 0
     with tarfile.open(backup / "photos.tar") as tar:
         assert sorted(tar.getnames()) == ["ab/one", "cd/two"]
@@ -173,7 +189,16 @@ async def test_where_it_fails_nothing_is_left_and_no_older_one_is_taken_away(
     nowhere = "postgresql://somebody:secret-word@127.0.0.1:1/nothing"
     async with Database(new_database().conninfo) as database:
         with pytest.raises(NotDumped) as told:
-            await make_backup(database, nowhere, None, tmp_path, SystemClock(), print, keep=1)
+            await make_backup(
+                database,
+                nowhere,
+                tmp_path,
+                SystemClock(),
+                photos=tmp_path,
+                library=tmp_path,
+                say=print,
+                keep=1,
+            )
     assert "secret-word" not in str(told.value)
     assert sorted(each.name for each in tmp_path.iterdir()) == [".lock", old.name]
 

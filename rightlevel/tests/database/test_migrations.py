@@ -1,7 +1,10 @@
+import re
 import subprocess
+import time
 from collections.abc import Callable
 from importlib.resources import files
 from threading import Thread
+from typing import Any
 
 import psycopg
 import pytest
@@ -97,6 +100,107 @@ def test_a_migration_that_fails_leaves_nothing_half_done(empty: str, monkeypatch
         assert connection.execute("select max(number) from schema_migration").fetchone() == (
             len(known_migrations()),
         )
+
+
+def test_a_start_that_fails_leaves_nothing_set_and_nothing_locked(
+    empty: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a pooler keeps open and gives to the next: the very connections that the failed start worked on."""
+    kept: list[psycopg.Connection[tuple[object, ...]]] = []
+    connect = psycopg.connect
+
+    def pooled(conninfo: str, **more: Any) -> Any:
+        connection = connect(conninfo, **more)
+        # As a pooler does when a client goes: what is open is rolled back, what was set or locked for the session stays.
+        connection.close = connection.rollback  # type: ignore[method-assign]
+        kept.append(connection)
+        return connection
+
+    broken = migrations.Migration(len(known_migrations()) + 1, "broken", "select 1/0;")
+    monkeypatch.setattr(migrations, "known_migrations", lambda: [*known_migrations(), broken])
+    monkeypatch.setattr(migrations.psycopg, "connect", pooled)
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        migrations.migrate(empty)
+    monkeypatch.undo()
+    assert kept
+    for connection in kept:
+        shown = connection.execute(
+            "select current_setting('lock_timeout'), current_setting('statement_timeout'), (select count(*) from pg_locks where "
+            "locktype = 'advisory' and database = (select oid from pg_database where datname = current_database()))"
+        ).fetchone()
+        assert shown == ("0", "0", 0)
+        psycopg.Connection.close(connection)
+    assert migrate(empty) == [], "and the next start is not kept waiting"
+
+
+def outside(number: int, name: str, text: str) -> migrations.Migration:
+    return migrations.Migration(number, name, f"{migrations.OUTSIDE}\n{text}")
+
+
+def test_an_index_is_built_while_others_write_and_one_left_half_built_is_built_anew(
+    empty: str, server: PrivateServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migrate(empty)
+    number = len(known_migrations()) + 1
+    text = "create index concurrently if not exists class_by_its_name on class (section);\n"
+    known = [*known_migrations(), outside(number, "by_name", text)]
+    monkeypatch.setattr(migrations, "known_migrations", lambda: known)
+    done: list[list[int]] = []
+    with psycopg.connect(empty) as writer, psycopg.connect(empty, autocommit=True) as other:
+        other.execute("create index class_by_its_name on class (section)")
+        with psycopg.connect(
+            server.superuser_conninfo(other.info.dbname), autocommit=True
+        ) as superuser:  # as one looks whose building was cut off
+            superuser.execute(
+                "update pg_index set indisvalid = false where indexrelid = 'class_by_its_name'::regclass"
+            )
+        writer.execute("update class set section = section")
+        threads = [Thread(target=lambda: done.append(migrate(empty))) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        time.sleep(0.5)
+        assert done == [], "it waits for whoever wrote before"
+        other.execute("set lock_timeout = '1s'")
+        other.execute("update class set section = section")
+        writer.commit()
+        for thread in threads:
+            thread.join(30)
+    assert sorted(done) == [[], [number]]
+    with psycopg.connect(empty) as connection:
+        assert connection.execute(
+            "select indisvalid from pg_index where indexrelid = 'class_by_its_name'::regclass"
+        ).fetchone() == (True,)
+
+
+def test_nothing_but_such_indexes_stands_outside_a_transaction(
+    empty: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migrate(empty)
+    number = len(known_migrations()) + 1
+    known = [*known_migrations(), outside(number, "no_index", "alter table class add column x int;\n")]
+    monkeypatch.setattr(migrations, "known_migrations", lambda: known)
+    with pytest.raises(MigrationProblem, match="where only `create index concurrently"):
+        migrate(empty)
+
+
+RULED_FROM = next(each.number for each in known_migrations() if each.name == "hosts")
+"""The steps before were written when no country used it."""
+MADE = re.compile(r"create table (?:if not exists )?([a-z_0-9]+)")
+INDEXED = re.compile(r"create (?:unique )?index (?!concurrently)\S+ on (?:only )?([a-z_0-9]+)")
+
+
+def locks_writers_out(text: str) -> set[str]:
+    """The tables that were there before, and that a step keeps everybody from writing while it builds an index or looks through them."""
+    return set(INDEXED.findall(text)) - set(MADE.findall(text))
+
+
+def test_no_step_keeps_a_country_from_writing_while_it_builds_an_index() -> None:
+    assert locks_writers_out("create index a on result (b);") == {"result"}
+    assert locks_writers_out("create table new (a int);\ncreate unique index b on new (a);") == set()
+    assert locks_writers_out("create index concurrently if not exists a on result (b);") == set()
+    for each in known_migrations():
+        if each.number >= RULED_FROM:
+            assert locks_writers_out(each.text) == set(), f"{each.number:04}_{each.name}"
 
 
 def test_the_triggers_and_tables_hold_on_the_oldest_server_too(server: PrivateServer) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from rightlevel.database.errors import ServerDidNotStart
 from rightlevel.database.migrations import migrate
@@ -178,3 +179,28 @@ def test_on_a_server_elsewhere_owner_and_service_may_be_two(own: PrivateServer) 
     assert two is not None
     with pytest.raises(ServerDidNotStart, match="must be one"):
         two.start()
+
+
+def test_both_ways_lead_to_one_schema_and_past_a_pooler(own: PrivateServer) -> None:
+    def starts(**environment: str) -> str:
+        found = existing_server(environment, has_pooler="pooler" in environment)
+        assert found is not None
+        return found.start()
+
+    elsewhere = make_conninfo(own.service_conninfo, options="-csearch_path=elsewhere")
+    owner = own.conninfo
+    with pytest.raises(
+        ServerDidNotStart, match="leads to the schema public and DATABASE_URL to : it must be one"
+    ):
+        starts(DATABASE_URL=elsewhere, RIGHTLEVEL_OWNER_DATABASE_URL=owner)
+    with pytest.raises(
+        ServerDidNotStart, match="leads to the schema public and DATABASE_URL to : it must be one"
+    ):
+        starts(DATABASE_URL=elsewhere, RIGHTLEVEL_OWNER_DATABASE_URL=owner, pooler="yes")
+    with pytest.raises(ServerDidNotStart, match="past it with RIGHTLEVEL_OWNER_DATABASE_URL"):
+        starts(DATABASE_URL=own.service_conninfo, pooler="yes")
+    named = make_conninfo(
+        own.service_conninfo, options="-csearch_path=public", target_session_attrs="read-write"
+    )
+    assert starts(DATABASE_URL=named, RIGHTLEVEL_OWNER_DATABASE_URL=owner) == owner
+    assert starts(DATABASE_URL=named, RIGHTLEVEL_OWNER_DATABASE_URL=owner, pooler="yes") == owner

@@ -18,6 +18,7 @@ from rightlevel.operations.platform_checks import (
     AdminsSecondFactor,
     BackupsFresh,
     CleanUpLate,
+    HostsAgree,
     ImportsStuck,
     RoundsOverlap,
     SchemaUpToDate,
@@ -68,6 +69,23 @@ async def test_every_check_is_well_on_a_fresh_platform_but_for_admins_without_a_
     }
     assert said.pop("admins_second_factor") == ["notice"]
     assert set(map(tuple, said.values())) == {("ok",)}, said
+
+
+async def test_hosts_of_two_versions_and_one_whose_files_nobody_could_see_are_told(ward: Ward) -> None:
+    check = HostsAgree()
+    ward.do("update host_standing set has_sign = true")
+    copied = "select gen_random_uuid(), 'two:8000', 1, version, began_at, now(), verdict, levels, 3, hears_by, true from host_standing"
+    ward.do(f"insert into host_standing {copied}")
+    (found,) = ward.says(check)
+    assert (found.severity, found.numbers["hosts"]) == ("ok", 2)
+    ward.do("update host_standing set version = '0.0.1', has_sign = false where name = 'two:8000'")
+    assert [(each.key, each.severity) for each in ward.says(check)] == [
+        ("hosts_agree/versions", "warning"),
+        ("hosts_agree/files", "warning"),
+    ]
+    assert "two:8000 is 0.0.1" in ward.says(check)[0].saw
+    ward.do("update host_standing set told_at = now() - interval '2 minutes' where name = 'two:8000'")
+    assert ward.severities(check) == ["ok"], "one that is gone disagrees with nobody"
 
 
 async def test_a_schema_of_another_program_is_critical(ward: Ward) -> None:

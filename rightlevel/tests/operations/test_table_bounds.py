@@ -126,7 +126,7 @@ OLD_ROWS = {
     "flatwater_rate_limit": "insert into flatwater_rate_limit values ('old', 'old', %(long_ago)s)",
     "calendar_link": "insert into calendar_link (person_id, token_hash, created_at, expires_at) select min(id), sha256('old'), %(long_ago)s, %(long_ago)s from person",
 }
-"""A row past its time, for every table that is swept by the two chores; months, loops, the outbox and readings have tests of their own."""
+"""A row past its time, for every table that is swept by the two chores; months, loops, hosts, the outbox and readings have tests of their own."""
 
 
 async def test_what_is_past_its_time_is_swept_out_of_every_table_that_is_swept(
@@ -154,7 +154,14 @@ async def test_what_is_past_its_time_is_swept_out_of_every_table_that_is_swept(
             left = {table for table, count in rows().items() if count != before[table]}
     assert left == set()
     swept = {each.table for each in BOUNDS if each.by.startswith("sweep:")}
-    elsewhere = {"audit_entry", "reading_history", "loop_standing", "flatwater_outbox", "backup"}
+    elsewhere = {
+        "audit_entry",
+        "reading_history",
+        "loop_standing",
+        "host_standing",
+        "flatwater_outbox",
+        "backup",
+    }
     assert swept - elsewhere == set(OLD_ROWS)
 
 

@@ -18,6 +18,8 @@ NOT_THE_PROGRAMMES = frozenset(
     {
         "backup",
         "clean_up",
+        "election",
+        "host_standing",
         "loop_standing",
         "write_receipt",
         "person_session",

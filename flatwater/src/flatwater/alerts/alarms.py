@@ -108,6 +108,11 @@ class Alarms:
         now = self._clock.now()
         self._alarms = {name: _Alarm(now) for name in self._baselines}
 
+    def remind(self) -> None:
+        """Has every alarm that is raised told again at the next look: for whoever goes on telling where another ended."""
+        for alarm in self._alarms.values():
+            alarm.told_s = float("-inf")
+
     def standing(self) -> dict[str, Verdict]:
         """The alarms that are raised now, with their verdicts."""
         return {name: alarm.level for name, alarm in self._alarms.items() if alarm.level is not None}

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Final
+from typing import Final, Protocol
 
-from flatwater.alerts.alarms import Alarms
+from flatwater.alerts.alarms import Alarms, Alert
 from flatwater.alerts.delivery import Delivery
 from flatwater.baselines import SERVICE_LEVELS, Baseline, evaluate
 
@@ -17,6 +17,12 @@ EVERY_S: Final = 15.0
 LOOK_S: Final = 10.0
 
 Read = Callable[[], Awaitable[Mapping[str, float | None]]]
+
+
+class Tells(Protocol):
+    """Takes what is to be told: a `Delivery`, or whoever decides whether one hears of it."""
+
+    def tell(self, alert: Alert) -> None: ...
 
 
 async def keep_watch(
@@ -44,7 +50,7 @@ async def keep_watch(
 async def watch_once(
     read: Read,
     alarms: Alarms,
-    delivery: Delivery,
+    delivery: Tells,
     *,
     baselines: Iterable[Baseline] = SERVICE_LEVELS,
     look_s: float = LOOK_S,

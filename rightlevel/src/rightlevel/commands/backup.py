@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -9,10 +10,13 @@ from tempfile import TemporaryDirectory
 import click
 import msgspec
 
+from flatwater.clock import SystemClock
 from rightlevel.assembly import Platform, open_platform
 from rightlevel.commands.running import data_option, json_option, running_steps, settings_for, with_platform
 from rightlevel.database.server import PrivateServer, Server, open_server
-from rightlevel.operations.backup import Backup, make_backup, read_backup, restore_backup
+from rightlevel.operations.backup import Backup, make_backup, pictures_of, read_backup, restore_backup
+from rightlevel.operations.file_folders import library_folder, photo_folder
+from rightlevel.operations.photo_album import store_of
 from rightlevel.operations.reconcile import reconcile
 from rightlevel.settings import Settings
 
@@ -21,10 +25,6 @@ RECONCILE_S = 3_600.0
 
 def _say(text: str) -> None:
     click.echo(f"  {text}", err=True)
-
-
-def _photos(settings: Settings) -> Path | None:
-    return None if settings.photo_store_address else settings.data_folder / "photos"
 
 
 @click.command()
@@ -49,20 +49,16 @@ def backup_command(data_folder: Path | None, *, into: Path | None, keep: int, as
     folder = (into or settings.data_folder / "backups").absolute()
 
     async def work(platform: Platform) -> tuple[Path, Backup]:
-        elsewhere = (
-            f"bucket {settings.photo_store_bucket} of {settings.photo_store_address}"
-            if settings.photo_store_address
-            else ""
-        )
+        await platform.hosts.require_files()
         return await make_backup(
             platform.database,
             platform.server.conninfo,
-            photos=_photos(settings),
+            photos=photo_folder(settings) or pictures_of(platform.album),
+            library=library_folder(settings),
             into=folder,
             clock=platform.clock,
             say=_say,
             keep=keep,
-            photos_elsewhere=elsewhere,
             secret=settings.backup_secret,
         )
 
@@ -73,8 +69,6 @@ def backup_command(data_folder: Path | None, *, into: Path | None, keep: int, as
     click.echo(
         f"{made_in}: {made.size_bytes / 1e6:.1f} MB. `rightlevel restore {made_in} --data NEW-FOLDER` reads it back."
     )
-    if made.photos_elsewhere:
-        click.echo(f"Photos lie in {made.photos_elsewhere} and are not in it: back them up there.")
     if into is None:
         click.echo(
             "It lies on the same disk as what it is a backup of: name another with --into, or copy it away."
@@ -97,7 +91,7 @@ def restore_command(folder: Path, data_folder: Path | None, *, verify: bool) -> 
                 "--verify reads the backup back into a place of its own; leave out --data."
             )
         with TemporaryDirectory(prefix="rightlevel-verify-") as place:
-            settings = settings_for(Path(place), photo_store_address="")
+            settings = settings_for(Path(place), photo_store_address="", files_folder="")
             told = running_steps(
                 lambda: _restore(
                     folder, settings, PrivateServer(settings.data_folder, settings.memory_bytes, _say)
@@ -108,7 +102,15 @@ def restore_command(folder: Path, data_folder: Path | None, *, verify: bool) -> 
     settings = settings_for(data_folder)
     told = running_steps(
         lambda: _restore(
-            folder, settings, open_server(settings.data_folder, settings.memory_bytes, os.environ, _say)
+            folder,
+            settings,
+            open_server(
+                settings.data_folder,
+                settings.memory_bytes,
+                os.environ,
+                _say,
+                has_pooler=settings.pooler != "none",
+            ),
         )
     )
     click.echo(f"Restored into {settings.data_folder}: {told}.")
@@ -119,7 +121,20 @@ async def _restore(folder: Path, settings: Settings, server: Server) -> str:
     made = read_backup(folder, _say, secret=settings.backup_secret)
     server.start()
     try:
-        restore_backup(folder, made, server.conninfo, _photos(settings), _say)
+        store = store_of(settings, SystemClock())
+        loop = asyncio.get_running_loop()
+
+        def put_back(name: str, content: bytes) -> None:
+            asyncio.run_coroutine_threadsafe(store.put(name, content), loop).result()
+
+        await asyncio.to_thread(
+            restore_backup,
+            folder,
+            server.conninfo,
+            photos=photo_folder(settings) or put_back,
+            library=library_folder(settings),
+            say=_say,
+        )
         _say("counting every figure again")
         async with (
             open_platform(settings, server=server, is_service=False) as platform,

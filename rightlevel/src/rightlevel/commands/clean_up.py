@@ -19,6 +19,7 @@ def clean_up_command(data_folder: Path | None, *, as_json: bool) -> None:
     """Take out rate-limit rows whose allowance is full again, in batches that hold nobody up."""
 
     async def work(platform: Platform) -> Swept:
+        await platform.hosts.require_files()
         return await platform.clean_up.run_now()
 
     swept = with_platform(settings_for(data_folder), work)

@@ -22,7 +22,7 @@ import msgspec
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from flatwater.dsn import NotADsn, read_dsn, said_of
+from flatwater.dsn import NotADsn, connecting, read_dsn, said_of, setting_each
 from flatwater.supervisor import Supervisor, ThreadLoop
 from rightlevel.database.bounded_log import BoundedLog
 from rightlevel.database.errors import FolderInUse, ServerDidNotStart
@@ -95,9 +95,10 @@ def open_server(
     say: Say | None = None,
     *,
     supervisor: Supervisor | None = None,
+    has_pooler: bool = False,
 ) -> Server:
     """The existing server that the environment names (DATABASE_URL or PG*), else the private one of the folder."""
-    existing = existing_server(environment)
+    existing = existing_server(environment, has_pooler=has_pooler)
     return existing or PrivateServer(folder, memory_bytes, say, supervisor=supervisor)
 
 
@@ -112,17 +113,18 @@ def _holds_a_socket(folder: Path) -> bool:
     return len(os.fsencode(folder)) + len("/.s.PGSQL.5432.lock") <= MAX_SOCKET_PATH
 
 
-def existing_server(environment: Mapping[str, str]) -> ExistingServer | None:
+def existing_server(environment: Mapping[str, str], *, has_pooler: bool = False) -> ExistingServer | None:
     """The server that DATABASE_URL or PGHOST, PGSERVICE or PGDATABASE name, if they do.
 
-    RIGHTLEVEL_OWNER_DATABASE_URL names the same database as its owner reaches it, where the service is to work as another.
+    RIGHTLEVEL_OWNER_DATABASE_URL names the same database as its owner reaches it, where the service is to work as another, or `has_pooler`: the
+    service reaches it through a pooler, which migrations, backups and the doctor must not.
     """
     url = environment.get("DATABASE_URL", "")
     owner_url = _read("RIGHTLEVEL_OWNER_DATABASE_URL", environment.get("RIGHTLEVEL_OWNER_DATABASE_URL", ""))
     if url:
-        return ExistingServer(_read("DATABASE_URL", url), owner_url)
+        return ExistingServer(_read("DATABASE_URL", url), owner_url, has_pooler=has_pooler)
     if any(environment.get(name) for name in ("PGHOST", "PGSERVICE", "PGDATABASE")):
-        return ExistingServer("", owner_url)  # libpq reads PG* by itself
+        return ExistingServer("", owner_url, has_pooler=has_pooler)  # libpq reads PG* by itself
     return None
 
 
@@ -138,7 +140,8 @@ class ExistingServer:
 
     is_private = False
 
-    def __init__(self, conninfo: str, owner_conninfo: str = "") -> None:
+    def __init__(self, conninfo: str, owner_conninfo: str = "", *, has_pooler: bool = False) -> None:
+        self._has_pooler = has_pooler
         self._service_conninfo = conninfo
         self._conninfo = owner_conninfo or conninfo
         self._service_role: str | None = None
@@ -156,14 +159,22 @@ class ExistingServer:
         return self._service_role
 
     def start(self) -> str:
-        owner, owner_sees = _met(self._conninfo, "RIGHTLEVEL_OWNER_DATABASE_URL, DATABASE_URL or PG*")
+        if self._has_pooler and self._service_conninfo == self._conninfo:
+            raise ServerDidNotStart(
+                "RIGHTLEVEL_POOLER says that DATABASE_URL leads through a pooler, and migrations, backups and the doctor must not go through one: name "
+                "the same database past it with RIGHTLEVEL_OWNER_DATABASE_URL."
+            )
+        owner, *owner_sees = _met(self._conninfo, "RIGHTLEVEL_OWNER_DATABASE_URL, DATABASE_URL or PG*")
         service, service_sees = owner, owner_sees
         if self._service_conninfo != self._conninfo:
-            service, service_sees = _met(self._service_conninfo, "DATABASE_URL or PG*")
-        if owner_sees != service_sees:
-            raise ServerDidNotStart(
-                f"RIGHTLEVEL_OWNER_DATABASE_URL leads to the database {owner_sees} and DATABASE_URL to {service_sees}: it must be one."
+            service, *service_sees = _met(
+                self._service_conninfo, "DATABASE_URL or PG*", has_pooler=self._has_pooler
             )
+        for kind, of_owner, of_service in zip(("database", "schema"), owner_sees, service_sees, strict=True):
+            if of_owner != of_service:
+                raise ServerDidNotStart(
+                    f"RIGHTLEVEL_OWNER_DATABASE_URL leads to the {kind} {of_owner} and DATABASE_URL to {of_service}: it must be one."
+                )
         self._service_role = service if service != owner else None
         return self._conninfo
 
@@ -551,12 +562,17 @@ def _conninfo_in(folder: Path, socket_folder: str, role: str, database: str = NA
     return make_conninfo(host=socket_folder, user=role, dbname=database, password=password)
 
 
-def _met(conninfo: str, named: str) -> tuple[str, str]:
-    """The role and the database that a connection leads to. *Errors*: ServerDidNotStart when it leads nowhere, or to one that is too old."""
+def _met(conninfo: str, named: str, *, has_pooler: bool = False) -> tuple[str, str, str]:
+    """The role, the database and the schema that a connection leads to. *Errors*: ServerDidNotStart when it leads nowhere, or to one that is too old."""
     try:
-        with psycopg.connect(conninfo, connect_timeout=5) as connection:
+        settings = connecting(conninfo, {}, pooler=has_pooler)
+        with psycopg.connect(conninfo, connect_timeout=5, prepare_threshold=None, **settings) as connection:
             version = connection.info.server_version
-            found = connection.execute("select current_user::text, current_database()::text").fetchone()
+            if has_pooler and (text := setting_each(conninfo).removeprefix("; ")):
+                connection.execute(text.encode())
+            found = connection.execute(
+                "select current_user::text, current_database()::text, coalesce(current_schema()::text, '')"
+            ).fetchone()
             is_replica = connection.execute("select pg_is_in_recovery()").fetchone() == (True,)
     except (psycopg.Error, ValueError) as error:
         raise ServerDidNotStart(
@@ -568,7 +584,7 @@ def _met(conninfo: str, named: str) -> tuple[str, str]:
         )
     if version < 150_000:
         raise ServerDidNotStart(f"This needs PostgreSQL 15 or later; that server is {version // 10_000}.")
-    return (str(found[0]), str(found[1])) if found is not None else ("", "")
+    return (str(found[0]), str(found[1]), str(found[2])) if found is not None else ("", "", "")
 
 
 def find_binaries() -> Path:

@@ -1,6 +1,6 @@
 """A backup: the database as it was at one moment and the photos that it names, in a folder of its own, checked, and read back whole.
 
-*Shape* of a backup folder: `database.dump` (pg_dump's custom format), `photos.tar` where photos lie in the data folder, and `backup.json`,
+*Shape* of a backup folder: `database.dump` (pg_dump's custom format), `photos.tar`, wherever the photos lie, `library.tar`, and `backup.json`,
 which comes last and names every file with its SHA-256. A folder without it, or with a name that begins with a dot, is no backup.
 """
 
@@ -10,15 +10,16 @@ import asyncio
 import fcntl
 import hashlib
 import hmac
+import io
 import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -29,10 +30,17 @@ from flatwater.transaction import Session
 from rightlevel.database.dumping import dump, has_platform, restore
 from rightlevel.database.errors import DatabaseProblem
 from rightlevel.database.migrations import known_migrations
+from rightlevel.operations.hosts import SIGNS
+from rightlevel.programme.photos import MAX_SENT_BYTES, Album
 
 _queries = load_queries(__package__ or "")
 
 Say = Callable[[str], None]
+Pictures = Callable[[], Iterator[tuple[str, bytes]]]
+"""The photos of a store that is no folder, by name; asked for in a thread."""
+PutBack = Callable[[str, bytes], None]
+ResultT = TypeVar("ResultT")
+STORED: Final = re.compile(r"visits/[0-9a-f]{2}/[0-9a-f-]{36}/[0-9a-f-]{36}\.jpg")
 NAME: Final = re.compile(r"rightlevel-\d{8}T\d{6}Z")
 BLOCK_BYTES: Final = 1_000_000
 DEADLINE_S: Final = 10.0
@@ -58,7 +66,7 @@ class Backup(msgspec.Struct, frozen=True):
     schema_step: int
     files: tuple[BackupFile, ...]
     photos_elsewhere: str = ""
-    """Where the photos lie that are not in it."""
+    """Where the photos lie that are not in it: of one that was made before those of a store were."""
 
     @property
     def size_bytes(self) -> int:
@@ -82,13 +90,13 @@ async def newest_backup(session: Session) -> KeptBackup | None:
 async def make_backup(
     database: Database,
     conninfo: str,
-    photos: Path | None,
     into: Path,
     clock: Clock,
-    say: Say,
     *,
+    photos: Path | Pictures,
+    library: Path,
+    say: Say,
     keep: int,
-    photos_elsewhere: str = "",
     secret: str = "",
 ) -> tuple[Path, Backup]:
     """A new backup in `into`, of which the newest `keep` stay. The service goes on meanwhile.
@@ -102,10 +110,10 @@ async def make_backup(
     folder, made = await asyncio.to_thread(
         _write,
         conninfo,
-        photos,
-        into,
-        name=name,
-        made=Backup(made_at, known_migrations()[-1].number, (), photos_elsewhere),
+        into / name,
+        photos=photos,
+        library=library,
+        made=Backup(made_at, known_migrations()[-1].number, ()),
         say=say,
         secret=secret,
     )
@@ -126,11 +134,12 @@ async def make_backup(
 
 
 def _write(
-    conninfo: str, photos: Path | None, into: Path, name: str, made: Backup, say: Say, secret: str
+    conninfo: str, whole: Path, *, photos: Path | Pictures, library: Path, made: Backup, say: Say, secret: str
 ) -> tuple[Path, Backup]:
+    into = whole.parent
     _make_private(into)
     with _alone_in(into):
-        whole, part = into / name, into / f".{name}"
+        part = into / f".{whole.name}"
         if whole.exists():
             raise BackupProblem(f"{whole} is there already. Please try again in a second.")
         for left in into.glob(".rightlevel-*"):
@@ -140,9 +149,13 @@ def _write(
             say("the database")
             dump(conninfo, part / "database.dump")
             # After the database: a photo is kept before the row that names it.
-            if photos is not None:
-                say("photos")
+            say("photos")
+            if isinstance(photos, Path):
                 _pack(photos, part / "photos.tar")
+            else:
+                _pack_pictures(photos, part / "photos.tar")
+            say("the library's files")
+            _pack(library, part / "library.tar")
             for each in part.iterdir():
                 each.chmod(0o600)
             say("checking")
@@ -195,9 +208,43 @@ def _pack(photos: Path, file: Path) -> None:
     file.chmod(0o600)
 
 
+def _pack_pictures(pictures: Pictures, file: Path) -> None:
+    """The same of a store that is no folder, one at a time."""
+    import tarfile
+
+    with tarfile.open(file, "w", format=tarfile.PAX_FORMAT) as tar:
+        for name, content in pictures():
+            about = tarfile.TarInfo(name)
+            about.size, about.mode = len(content), 0o600
+            tar.addfile(about, io.BytesIO(content))
+            tar.members = []  # type: ignore[reportAttributeAccessIssue]
+    file.chmod(0o600)
+
+
+def pictures_of(album: Album) -> Pictures:
+    """The photos of an album's store, for a thread beside the loop that this is called on. One that was swept meanwhile is left out."""
+    loop = asyncio.get_running_loop()
+
+    def here(work: Coroutine[Any, Any, ResultT]) -> ResultT:
+        return asyncio.run_coroutine_threadsafe(work, loop).result()
+
+    def pictures() -> Iterator[tuple[str, bytes]]:
+        page = here(album.stored_after())
+        while page:
+            for _, name in page:
+                content = here(album.bytes_of(name))
+                if content is not None:
+                    yield name, content
+            page = here(album.stored_after(page[-1][0]))
+
+    return pictures
+
+
 def _files_below(folder: Path) -> Iterator[Path]:
     for where, folders, names in os.walk(folder):
         folders.sort()
+        if Path(where) == folder and SIGNS in folders:
+            folders.remove(SIGNS)
         yield from (Path(where) / each for each in sorted(names) if not each.endswith(".part"))
 
 
@@ -287,23 +334,45 @@ def read_backup(folder: Path, say: Say, *, secret: str = "") -> Backup:
     return made
 
 
-def restore_backup(folder: Path, made: Backup, conninfo: str, photos: Path | None, say: Say) -> None:
+def restore_backup(folder: Path, conninfo: str, *, photos: Path | PutBack, library: Path, say: Say) -> None:
     """Everything of a backup into an empty place, or nothing of its database. *Errors*: BackupProblem, NotDumped."""
     if has_platform(conninfo):
         raise BackupProblem(
             "There is a platform in this place already, and nothing is written over. Name an empty folder with --data."
         )
     kept = folder / "photos.tar"
-    if photos is not None and kept.exists():
-        if photos.exists() and any(photos.iterdir()):
-            raise BackupProblem(f"There are photos in {photos} already. Name an empty folder with --data.")
-        say("photos")
-        _make_private(photos)
-        import tarfile
-
-        with tarfile.open(kept) as tar:
-            for member in tar:
-                tar.extract(member, photos, filter="data")
-                tar.members = []  # type: ignore[reportAttributeAccessIssue]
+    if kept.exists() and not isinstance(photos, Path):
+        _put_back(kept, photos, say)
+    elif kept.exists() and isinstance(photos, Path):
+        _unpack(kept, photos, say)
+    if (folder / "library.tar").exists():
+        _unpack(folder / "library.tar", library, say)
     say("the database")
     restore(conninfo, folder / "database.dump")
+
+
+def _put_back(kept: Path, put_back: PutBack, say: Say) -> None:
+    """Photos into a store that is no folder, one at a time; whatever is named otherwise is none."""
+    import tarfile
+
+    say("photos")
+    with tarfile.open(kept) as tar:
+        for member in tar:
+            content = tar.extractfile(member)
+            if content is not None and STORED.fullmatch(member.name):
+                put_back(member.name, content.read(MAX_SENT_BYTES))
+            tar.members = []  # type: ignore[reportAttributeAccessIssue]
+
+
+def _unpack(kept: Path, folder: Path, say: Say) -> None:
+    """Files into an empty folder. *Errors*: BackupProblem where there are some."""
+    import tarfile
+
+    if folder.exists() and any(each.name != SIGNS for each in folder.iterdir()):
+        raise BackupProblem(f"There are files in {folder} already. Name an empty folder with --data.")
+    say(kept.stem)
+    _make_private(folder)
+    with tarfile.open(kept) as tar:
+        for member in tar:
+            tar.extract(member, folder, filter="data")
+            tar.members = []  # type: ignore[reportAttributeAccessIssue]

@@ -25,6 +25,8 @@ class Health(msgspec.Struct, frozen=True):
     status: Status
     uptime_s: float
     database_answers_s: float | None
+    hosts: int | None
+    """How many hosts share the database. Connections are all of theirs; the service level is judged for each host."""
     connections: int | None
     program_bytes: int | None
     database_bytes: int | None
@@ -51,6 +53,7 @@ async def read_health(
         status=_status(reading, verdicts, budget_bytes, pool),
         uptime_s=round(time.monotonic() - _started, 1),
         database_answers_s=reading.answers_s,
+        hosts=reading.activity.hosts if reading.activity else None,
         connections=reading.activity.connections if reading.activity else None,
         program_bytes=reading.program_bytes,
         database_bytes=reading.database_bytes,

@@ -39,9 +39,15 @@ async def keep_reading(database: Database, readings: Readings, clock: Clock) -> 
     at = now - timedelta(seconds=now.timestamp() % EVERY.total_seconds())
     levels = {
         name: reading.levels[name]
-        for name in ("memory_bytes", "query_p95_s", "rate_limit_rows", "cache_hit_rate", "connections")
+        for name in ("memory_bytes", "query_p95_s", "rate_limit_rows", "cache_hit_rate")
     }
-    values = {**levels, "at": at.replace(microsecond=0), "worst": worst(reading.judgements)}
+    connections = reading.activity.connections if reading.activity else None
+    values = {
+        **levels,
+        "connections": connections,
+        "at": at.replace(microsecond=0),
+        "worst": worst(reading.judgements),
+    }
 
     async def keep(session: Session) -> None:
         await session.execute(_queries["keep_reading"], values)

@@ -22,6 +22,7 @@ from flatwater.transaction import Session
 from flatwater.valkey import SharedCache, SharedStatistics
 from rightlevel.database.server import Server
 from rightlevel.operations.backup import KeptBackup
+from rightlevel.operations.hosts import Host
 from rightlevel.operations.import_runner import MOST_WAITING, ImportRunner
 from rightlevel.operations.readings import Reading, Readings
 from rightlevel.operations.vitals import Vitals
@@ -97,6 +98,7 @@ class Parts(msgspec.Struct, frozen=True):
     supervisor: Supervisor
     budget_bytes: int
     second_levels: tuple[SharedCache[Any], ...] = ()
+    this_host: str = ""
 
 
 class OperatorView(msgspec.Struct, frozen=True):
@@ -123,6 +125,9 @@ class OperatorView(msgspec.Struct, frozen=True):
     imports_waiting: int
     imports_most: int
     loops: tuple[LoopStanding, ...]
+    hosts: tuple[Host, ...]
+    this_host: str
+    """The id of the one that was asked."""
 
 
 async def sessions_of_the_database(session: Session) -> list[Connected]:
@@ -130,7 +135,9 @@ async def sessions_of_the_database(session: Session) -> list[Connected]:
     return await session.fetch_all(_queries["sessions_of_the_database"], {}, into=Connected)
 
 
-async def gather(parts: Parts, sessions: list[Connected], backup: KeptBackup | None) -> OperatorView:
+async def gather(
+    parts: Parts, sessions: list[Connected], backup: KeptBackup | None, hosts: list[Host]
+) -> OperatorView:
     """The view of now. *Cost*: that of a reading, and a file read a process."""
     reading = await parts.readings.take()
     backends = {
@@ -161,6 +168,8 @@ async def gather(parts: Parts, sessions: list[Connected], backup: KeptBackup | N
         imports_waiting=parts.imports.waiting,
         imports_most=MOST_WAITING,
         loops=parts.supervisor.standings(),
+        hosts=tuple(hosts),
+        this_host=parts.this_host,
     )
 
 

@@ -66,6 +66,12 @@ class _Size(msgspec.Struct, frozen=True):
     size_bytes: int
 
 
+class _Host(msgspec.Struct, frozen=True):
+    name: str
+    version: str
+    has_sign: bool
+
+
 class _Loop(msgspec.Struct, frozen=True):
     host: str
     process_id: int
@@ -467,12 +473,49 @@ class BackupsFresh:
         )
 
 
+class HostsAgree:
+    """Whether the hosts of a database are of one version, and all known to keep their files in one place."""
+
+    name = "hosts_agree"
+    title = "Hosts"
+    why = "Whoever asks again is answered by another host: what the two do otherwise looks like a fault that comes and goes."
+
+    def look(self, look: Look) -> Iterator[Finding]:
+        found = look.rows(_queries["hosts"], into=_Host)
+        if not found:
+            raise NotExamined("No running service has told of itself within a minute.")
+        versions = sorted({each.version for each in found})
+        apart = [each.name for each in found if not each.has_sign] if len(found) > 1 else []
+        if len(versions) > 1:
+            told = ", ".join(f"{each.name} is {each.version}" for each in found)
+            yield self._finding(
+                "versions",
+                f"The hosts are of {len(versions)} versions: {told}.",
+                "Restart those that are older.",
+            )
+        if apart:
+            yield self._finding(
+                "files",
+                f"Whether {', '.join(apart)} keeps files where the other hosts do is not known.",
+                "Restart it once the folder or the store of files can be reached: it looks when it starts, and its log says what it could not do.",
+            )
+        if len(versions) == 1 and not apart:
+            saw = f"{len(found)} host{'' if len(found) == 1 else 's'}, of version {versions[0]}."
+            yield Finding(self.name, f"{self.name}/all", "ok", saw, self.why, numbers={"hosts": len(found)})
+
+    def _finding(self, what: str, saw: str, how: str) -> Finding:
+        return Finding(
+            self.name, f"{self.name}/{what}", "warning", saw, self.why, cures=(Cure(explanation=how),)
+        )
+
+
 PLATFORM_CHECKS: Final[tuple[Check, ...]] = (
     SchemaUpToDate(),
     AdminsSecondFactor(),
     RoundsOverlap(),
     CleanUpLate(),
     BackgroundLoops(),
+    HostsAgree(),
     TableBudgets(),
     ImportsStuck(),
     BackupsFresh(),

@@ -64,6 +64,14 @@ from loop_standing l
 order by l.host, l.process_id, l.name
 limit 1000
 
+-- name: hosts
+-- The hosts that told something within a minute. A row a process.
+select name, version, has_sign
+from host_standing
+where told_at > now() - interval '60 seconds'
+order by name
+limit 64
+
 -- name: newest_backup
 -- The last backup and how old it is. Served by backup_by_time.
 select name, size_bytes, extract(epoch from now() - made_at)::float8 as age_s from backup order by made_at desc limit 1

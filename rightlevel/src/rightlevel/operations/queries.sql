@@ -100,11 +100,12 @@ where id in (
     for update skip locked)
 
 -- name: activity
--- What the connections to this database do, but for the one that looks: it is opened for the look and closed after.
+-- What the connections to this database do, but for the one that looks: it is opened for the look and closed after. And how many hosts share it.
 select count(*)::int as connections,
     (count(*) filter (where state = 'idle'))::int as idle,
     (count(*) filter (where state like 'idle in transaction%%' and now() - state_change > interval '1 second'))::int as idle_in_transaction,
-    coalesce(extract(epoch from max(clock_timestamp() - query_start) filter (where state = 'active')), 0)::float8 as longest_statement_s
+    coalesce(extract(epoch from max(clock_timestamp() - query_start) filter (where state = 'active')), 0)::float8 as longest_statement_s,
+    (select greatest(count(*), 1)::int from host_standing where told_at > now() - interval '60 seconds') as hosts
 from pg_stat_activity
 where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()
 

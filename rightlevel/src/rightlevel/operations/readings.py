@@ -31,12 +31,13 @@ UNEXPECTED: Final = "The look at the database failed; the log says why."
 
 
 class Activity(msgspec.Struct, frozen=True):
-    """What the connections to this database do. Times in seconds."""
+    """What the connections to this database do, those of all its hosts. Times in seconds."""
 
     connections: int
     idle: int
     idle_in_transaction: int
     longest_statement_s: float
+    hosts: int = 1
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -91,7 +92,7 @@ class Readings:
         return await self._kept.get("", self._look)
 
     async def levels(self) -> dict[str, float | None]:
-        """The readings by the names of the service levels."""
+        """The readings by the names of the service levels. Connections are told for each host that shares the database: four that rest are no leak."""
         return (await self.take()).levels
 
     async def _look(self) -> Reading:
@@ -149,12 +150,12 @@ class Readings:
         is_seen = program_bytes is not None and (database_bytes is not None or not self._server.is_private)
         seen = activity is not None
         return {
-            "connections": activity.connections if seen else None,
+            "connections": activity.connections / activity.hosts if seen else None,
             "memory_bytes": (program_bytes or 0) + (database_bytes or 0) if is_seen else None,
             "query_p95_s": self._database.statements.quantile(0.95),
             "rate_limit_rows": self._rate_limit_rows if seen else None,
             "cache_hit_rate": self._hit_rate(),
-            "idle_connections": activity.idle if seen else None,
+            "idle_connections": activity.idle / activity.hosts if seen else None,
             "longest_statement_s": activity.longest_statement_s if seen else None,
             "idle_in_transaction": activity.idle_in_transaction if seen else None,
             "turning_away_s": self._turning_away_s(),

@@ -289,6 +289,14 @@ BOUNDS: Final[tuple[Bound, ...]] = (
         10,
     ),
     Bound(
+        "host_standing",
+        "one for each process that serves",
+        "the process as it ends; a day without a word of it",
+        "sweep:forget_hosts",
+        2,
+    ),
+    Bound("election", "one for each kind of work that one host does", "nothing", "election_pkey", 1),
+    Bound(
         "guided_rules",
         "a version of what passes each task",
         "nothing; tests name theirs",

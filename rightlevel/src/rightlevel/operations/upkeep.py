@@ -17,6 +17,7 @@ from flatwater.supervisor import Supervisor
 from flatwater.transaction import Session
 from rightlevel.operations.clean_up import CleanUp
 from rightlevel.operations.history import keep_reading
+from rightlevel.operations.hosts import Hosts
 from rightlevel.operations.loops import LoopReport
 from rightlevel.operations.months import EVERY_S as MONTHS_S
 from rightlevel.operations.months import LONGEST_TURN_S as LONGEST_TURN_OF_MONTHS_S
@@ -124,7 +125,7 @@ class Chore(msgspec.Struct, frozen=True):
 class Upkeep:
     """The chores of a running platform, each a loop of its own: one that fails holds up no other.
 
-    What they do is safe in any number of processes at once.
+    What they do is safe in any number of processes at once; what need be done once is done by the host that is elected.
     """
 
     def __init__(
@@ -137,7 +138,9 @@ class Upkeep:
         readings: Readings,
         months: Months,
         report: LoopReport,
+        hosts: Hosts,
     ) -> None:
+        self._hosts = hosts
         self._months = months
         self._report = report
         self._database = database
@@ -150,14 +153,26 @@ class Upkeep:
     def chores(self) -> tuple[Chore, ...]:
         """What is done, and how often."""
         return (
-            Chore("months", self._months.turn, MONTHS_S, LONGEST_TURN_OF_MONTHS_S),
+            Chore("months", self._once(self._months.turn), MONTHS_S, LONGEST_TURN_OF_MONTHS_S),
             Chore("sessions noted", self.note_sessions),
             Chore("round sealing", lambda: seal_rounds(self._database, self._clock)),
-            Chore("sweeping", lambda: sweep(self._database, self._clock)),
+            Chore("sweeping", self._once(lambda: sweep(self._database, self._clock))),
+            Chore("hosts forgotten", self._once(self._hosts.forget_silent)),
             Chore("clean-up", self._clean_up.run_if_due),
-            Chore("reading history", lambda: keep_reading(self._database, self._readings, self._clock)),
+            Chore(
+                "reading history",
+                self._once(lambda: keep_reading(self._database, self._readings, self._clock)),
+            ),
             Chore("loop report", self._report.tell),
         )
+
+    def _once(self, do: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[object]]:
+        """What is done by the host that is elected, and by no other."""
+
+        async def turn() -> object:
+            return await do() if self._hosts.is_elected else None
+
+        return turn
 
     async def note_sessions(self) -> None:
         """Notes which sessions were used; they are noted the next time when it fails. *Cost*: one statement."""

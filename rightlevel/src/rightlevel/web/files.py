@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
+from rightlevel.operations.file_folders import library_folder
 from rightlevel.programme.resources import Files, StoredFile
 from rightlevel.web.request import Request
 
 
 def files_of(request: Request) -> Files:
-    """The library's folder in this deployment's data directory."""
-    return Files(request.app.settings.data_folder / "resources")
+    """The library's folder in this deployment."""
+    return Files(library_folder(request.app.settings))
 
 
 def file_headers(stored: StoredFile) -> dict[str, str]:

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from uuid import uuid4
 
+import psycopg
 import pytest
-from people import NOW
+from people import NOW, make_cast
+from PIL import Image
+from serving import NewDatabase
+from visiting import sent_visit
 
 from flatwater.clock import StandingClock
-from rightlevel.programme.photos import BucketStore, FolderStore, Keys
+from flatwater.pool import Database
+from rightlevel.database.server import with_database
+from rightlevel.operations.backup import make_backup, pictures_of, restore_backup
+from rightlevel.programme.photos import Album, BucketStore, FolderStore, Keys
 from rightlevel.programme.photos.storing import StoreUnreachable
 
 pytestmark = pytest.mark.anyio
@@ -82,3 +92,51 @@ async def test_a_folder_keeps_gives_back_and_removes_and_holds_nothing_outside_i
     assert await store.get("visits/a/b.jpg") is None
     with pytest.raises(ValueError, match="outside"):
         await store.put("../../x", b"content")
+
+
+def a_photo(colour: int) -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (400, 300), (colour, 120, 60)).save(out, "JPEG")
+    return out.getvalue()
+
+
+async def test_photos_of_a_bucket_are_in_the_backup_and_put_back_where_the_settings_say(
+    address: str, new_database: NewDatabase, tmp_path: Path
+) -> None:
+    clock = StandingClock(NOW)
+    store = BucketStore(address, "photos", KEYS, clock)
+    one = new_database()
+    async with Database(one.conninfo) as database:
+        async with database.transaction(deadline_s=30) as session:
+            cast = await make_cast(session)
+            visit = await sent_visit(session, cast, clock)
+        album = Album(database, store, clock)
+        for colour in (0, 200):
+            await album.add(cast.mentor, visit.visit.id, str(uuid4()), a_photo(colour=colour))
+        kept = {name: await store.get(name) for _, name in await album.stored_after()}
+        assert len(kept) == 2
+        folder, made = await make_backup(
+            database,
+            one.conninfo,
+            tmp_path / "backups",
+            clock,
+            photos=pictures_of(album),
+            library=tmp_path / "library",
+            say=print,
+            keep=1,
+        )
+    assert [each.name for each in made.files] == ["database.dump", "library.tar", "photos.tar"]
+    with tarfile.open(folder / "photos.tar") as tar:
+        found = {each.name: tar.extractfile(each).read() for each in tar}  # type: ignore[union-attr]
+    assert found == kept
+    back: dict[str, bytes] = {}
+    with psycopg.connect(one.conninfo, autocommit=True) as connection:
+        connection.execute("create database put_back")
+    restore_backup(
+        folder,
+        with_database(one.conninfo, "put_back"),
+        photos=back.__setitem__,
+        library=tmp_path / "new",
+        say=print,
+    )
+    assert back == kept

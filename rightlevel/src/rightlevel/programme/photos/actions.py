@@ -32,6 +32,7 @@ WRITE_S: Final = 5.0
 STORING_FOR: Final = timedelta(hours=1)
 """Storing takes seconds; what still says so after an hour was interrupted."""
 SWEPT_AT_ONCE: Final = 200
+NO_ID: Final = "00000000-0000-0000-0000-000000000000"
 
 
 class TooManyPhotos(Conflict):
@@ -157,6 +158,20 @@ class Album:
         if found is None:
             raise NotFound
         return found
+
+    async def stored_after(self, photo_id: str = NO_ID) -> list[tuple[str, str]]:
+        """Photos and the names of their bytes, by id, at most 200 behind one: for backups."""
+        async with self._database.read(deadline_s=WRITE_S) as session:
+            found = await store.list_stored(session, photo_id, SWEPT_AT_ONCE)
+        return [(each.id, stored_name(each.visit_id, each.id)) for each in found]
+
+    async def bytes_of(self, name: str) -> bytes | None:
+        """What lies in the store under a name, for backups. *Errors*: Refused."""
+        return await self._store.get(name)
+
+    async def put_back(self, name: str, content: bytes) -> None:
+        """Puts the bytes of a backup where they were. *Errors*: Refused."""
+        await self._store.put(name, content)
 
     async def sweep(self) -> int:
         """Takes out the bytes and rows of photos that were interrupted, or removed a month ago, or whose visit is gone; how many. At most 600 at a time."""

@@ -45,6 +45,14 @@ where visit_id = %(visit_id)s::uuid and state = 'stored'
 order by created_at, photo.id
 limit 5
 
+-- name: list_stored
+-- Every photo whose bytes are in the store, by id, so many at a time. Served by the primary key.
+select p.id::text as id, p.visit_id::text as visit_id
+from photo p
+where p.id > %(after)s::uuid and p.state <> 'storing'
+order by p.id
+limit %(rows)s
+
 -- name: remove_photo
 -- Takes a photo away; its bytes are swept later.
 update photo set state = 'removed', removed_at = %(now)s where id = %(photo_id)s::uuid and state = 'stored'

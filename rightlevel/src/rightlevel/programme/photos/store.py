@@ -38,6 +38,10 @@ class Same(msgspec.Struct, frozen=True):
     is_stored: bool
 
 
+async def list_stored(session: Session, after: str, rows: int) -> list[Left]:
+    return await session.fetch_all(_queries["list_stored"], {"after": after, "rows": rows}, into=Left)
+
+
 async def count_photos(session: Session, visit_id: str) -> int:
     return await session.fetch_value(_queries["count_photos"], {"visit_id": visit_id})
 

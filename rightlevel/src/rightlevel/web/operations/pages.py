@@ -17,6 +17,7 @@ from flatwater.transaction import Session
 from rightlevel import __version__
 from rightlevel.operations.backup import newest_backup
 from rightlevel.operations.history import Point, readings_since
+from rightlevel.operations.hosts import list_hosts
 from rightlevel.operations.operator_view import OperatorView, Parts, gather, sessions_of_the_database
 from rightlevel.programme.audit import write_audit
 from rightlevel.programme.exchange import list_runs
@@ -69,6 +70,7 @@ def parts_of(request: Request) -> Parts:
         supervisor=app.supervisor,
         budget_bytes=app.settings.memory_bytes,
         second_levels=app.second_levels,
+        this_host=app.hosts.id,
     )
 
 
@@ -76,7 +78,8 @@ async def _view(request: Request) -> OperatorView:
     async with request.database.operations(deadline_s=READ_S) as session:
         sessions = await sessions_of_the_database(session)
         backup = await newest_backup(session)
-    return await gather(parts_of(request), sessions, backup)
+        hosts = await list_hosts(session)
+    return await gather(parts_of(request), sessions, backup, hosts)
 
 
 @routes.get("/operations", May("read", "metric"), work="none", deadline_s=PAGE_S, page=PageLimit(5, 20))
