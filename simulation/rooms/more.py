@@ -699,9 +699,16 @@ class ImportChildren:
         return [EVERYTHING]
 
 
-@kind("undo_import", "POST /api/v1/imports/{id}/undo", "POST /imports/{id}/undo", weight=0.06)
+@kind(
+    "undo_import",
+    "POST /api/v1/imports/{id}/undo",
+    "POST /imports/{id}/undo",
+    "POST /api/v1/imports/{id}/apply",
+    "POST /imports/{id}/apply",
+    weight=0.06,
+)
 class UndoImport:
-    """A file with a new child, undone at once: afterwards everything is as before, and the child is nowhere."""
+    """A file with a new child, looked at, applied and undone at once: afterwards everything is as before, and the child is nowhere."""
 
     @staticmethod
     def make(w: World) -> Any:
@@ -724,7 +731,7 @@ class UndoImport:
         if not school.is_done:
             return school
         text = CSV + f"{school.data['code']},U{d.key},{name_of(d.key)} Gone,1,3\n"
-        fields = {"kind": "students", "dry_run": "false"}
+        fields = {"kind": "students", "dry_run": "true"}
         told = await go.upload("/api/v1/imports", fields, "undone.csv", text.encode(), "text/csv")
         if not told.is_done:
             return told
@@ -732,6 +739,19 @@ class UndoImport:
         if run["state"] != "done":
             told.status, told.code, told.data = 409, f"import {run['state']}", None
             return told
+        page = f"/imports/{run['id']}"
+        if d.key % 2:
+            applied = await go.form(page, f"{page}/apply")
+            made = applied.data["location"].split("?")[0].rsplit("/", 1)[-1] if applied.is_done else None
+        else:
+            applied = await go.write("POST", f"/api/v1{page}/apply", {})
+            made = applied.data["id"] if applied.is_done else None
+        if made is None:
+            return applied
+        run = await go.until_ended(f"/api/v1/imports/{made}")
+        if run["state"] != "done":
+            applied.status, applied.code, applied.data = 409, f"import {run['state']}", None
+            return applied
         page = f"/imports/{run['id']}"
         if d.key % 2:
             undone = await go.form(page, f"{page}/undo")
@@ -908,7 +928,7 @@ _with_file(
     lambda *_: "/imports",
     lambda *_: "/imports",
     ("x.csv", CSV.encode(), "text/csv"),
-    lambda *_: {"kind": "students", "is_dry_run": "true"},
+    lambda *_: {"kind": "students"},
 )
 _with_file(
     "post_resource",

@@ -7,8 +7,9 @@ from datetime import date, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from simulation.deeds import Deed, World, kind
-from simulation.model.things import LEADERS, LEVELS, SUBJECTS, Round
+from simulation.deeds import EVERYTHING, Deed, World, kind
+from simulation.model.things import LEADERS, LEVELS, SUBJECTS, NothingThere, Round
+from simulation.rooms.places import leaders_only
 
 
 def _a_round(w: World) -> Round | None:
@@ -172,6 +173,106 @@ class Test:
     @staticmethod
     def touches(w: World, d: Deed) -> Any:
         return _key(d.given)
+
+
+RESULTS_CSV = "school_code,code,school_year,round,language_level,language_outcome,math_level,math_outcome,tested_on,reason\n"
+
+
+@kind("import_result", "POST /api/v1/imports", weight=0.3)
+class ImportResult:
+    """A file with one result: judged as one that is entered, saved or refused whole; one that is new is now and then undone at once."""
+
+    @staticmethod
+    def make(w: World) -> Any:
+        write = _write(w)
+        if write is None:
+            return None
+        who = w.person("teacher", "mentor") if w.chance(0.1) else w.leader()
+        reason = "it came on paper" if w.chance(0.4) else None
+        return who, {**write, "stale": False, "reason": reason, "undo": w.chance(0.4)}
+
+    @staticmethod
+    def judge(w: World, d: Deed) -> str:
+        child, held = w.p.children[d.given["child"]], w.p.rounds[d.given["round"]]
+        if child.is_erased:
+            raise NothingThere(child.id)
+        if why := leaders_only(w, d):
+            return why
+        if not child.is_live or w.p.schools[child.record.school].is_deleted:
+            return "import faulty?"
+        if ImportResult.says_what_is_there(w, d):
+            return ""
+        if held.state == "frozen":
+            return "import faulty"
+        why = _why(w, d, d.given, has_reason=bool(d.given["reason"]))
+        return f"import faulty{'?' if why.endswith('?') else ''}" if why else ""
+
+    @staticmethod
+    def says_what_is_there(w: World, d: Deed) -> bool:
+        """Whether the file says what stands there already, so that nobody judges it."""
+        present = w.p.live_result(d.given["child"], d.given["round"], d.given["subject"])
+        if present is None:
+            return False
+        said = (d.given["outcome"], d.given["level"], d.given["tested_on"])
+        return (present.outcome, present.level, present.tested_on.isoformat()) == said
+
+    @staticmethod
+    async def send(go: Any, w: World, d: Deed) -> Any:
+        g, child = d.given, w.p.children[d.given["child"]]
+        school = await go.read("GET", f"/api/v1/schools/{w.ids[child.record.school]}")
+        held = await go.read("GET", f"/api/v1/rounds/{w.ids[g['round']]}")
+        if not school.is_done or not held.is_done:
+            return held if school.is_done else school
+        year = await go.read("GET", f"/api/v1/school-years/{held.data['school_year_id']}")
+        if not year.is_done:
+            return year
+        told = {f"{g['subject']}_level": g["level"] or "", f"{g['subject']}_outcome": g["outcome"]}
+        cells = [told.get(name, "") for name in RESULTS_CSV.split(",")[4:8]]
+        start = [school.data["code"], child.code, year.data["name"], held.data["kind"]]
+        text = RESULTS_CSV + ",".join([*start, *cells, g["tested_on"], g["reason"] or ""]) + "\n"
+        fields = {"kind": "results", "dry_run": "false"}
+        told = await go.upload("/api/v1/imports", fields, "results.csv", text.encode(), "text/csv")
+        if not told.is_done:
+            return told
+        run = await go.until_ended(f"/api/v1/imports/{told.data['id']}")
+        if run["state"] != "done":
+            told.status, told.code, told.data = 409, f"import {run['state']}", None
+            return told
+        results = f"/api/v1/students/{w.ids[child.id]}/results"
+        found = await go.read("GET", f"{results}?limit=1000")
+        is_this = (w.ids[g["round"]], g["subject"])
+        ids = [each["id"] for each in found.data["items"] if (each["round_id"], each["subject"]) == is_this]
+        told.data = {**run, "result": ids[0] if ids else None, "left": None}
+        if g["undo"] and run["added"]:
+            undone = await go.write("POST", f"/api/v1/imports/{run['id']}/undo", None)
+            if not undone.is_done:
+                return undone
+            ended = await go.until_ended(f"/api/v1/imports/{undone.data['id']}")
+            found = await go.read("GET", f"{results}?limit=1000")
+            left = [each for each in found.data["items"] if (each["round_id"], each["subject"]) == is_this]
+            told.data["left"] = (ended["state"], ended["added"], len(left))
+        return told
+
+    @staticmethod
+    def apply(w: World, d: Deed, answer: Any) -> None:
+        is_new = w.p.live_result(d.given["child"], d.given["round"], d.given["subject"]) is None
+        is_same = ImportResult.says_what_is_there(w, d)
+        expected = (int(is_new), int(not is_new and not is_same), int(is_same))
+        counted = (answer["added"], answer["changed"], answer["unchanged"])
+        verdicts = w.keys_made.setdefault("verdicts", [])
+        if counted != expected:
+            verdicts.append(("counts of an import of results", str(expected), True, str(counted)))
+        if answer["left"] is not None:
+            if answer["left"] != ("done", 1, 0):
+                verdicts.append(
+                    ("the undoing of results", "done, 1 removed, none left", True, str(answer["left"]))
+                )
+        elif not is_same:
+            _done(w, d, d.given, 0, answer["result"])
+
+    @staticmethod
+    def touches(w: World, d: Deed) -> Any:
+        return [EVERYTHING]
 
 
 WAYS: dict[str, dict[str | None, list[dict[str, Any]]]] = {

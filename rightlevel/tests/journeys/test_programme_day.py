@@ -241,22 +241,20 @@ def test_a_coordinator_makes_a_school_and_a_round_and_brings_files_in(
     whole.write_text(
         f"school,code,name,sex,grade\nNEW-{mark},1,ដារ៉ា,girl,3\nNEW-{mark},2,Rith,boy,4\n", "utf-8"
     )
-    send_file(page, whole, only_try=True)
-    expect(page.get_by_text("Only tried: nothing was saved")).to_be_visible(timeout=20_000)
     send_file(page, whole)
+    expect(page.get_by_text("Preview: nothing is saved yet")).to_be_visible(timeout=20_000)
+    page.get_by_role("button", name="Apply this").click(timeout=20_000)
     expect(page.locator("#run").get_by_text("Done")).to_be_visible(timeout=20_000)
     expect(page.locator("#run .facts")).to_contain_text("2")
     page.goto("/students?search=Rith")
     expect(page.get_by_role("link", name="Rith").first).to_be_visible()
 
 
-def send_file(page: Page, path: Path, *, only_try: bool = False) -> None:
+def send_file(page: Page, path: Path) -> None:
     page.goto("/imports")
     choose(page, "kind", "Children")
     page.set_input_files("#f-file", path)
-    if only_try:
-        page.get_by_label("Only try").check()
-    page.get_by_role("button", name="Import").click()
+    page.get_by_role("button", name="Preview").click()
     expect(page.locator("h1")).to_contain_text(path.name)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import sys
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -45,6 +47,7 @@ from rightlevel.programme.students import read_student
 
 pytestmark = pytest.mark.anyio
 HEADER = "school_code,code,name,sex,grade\n"
+KILLED = Path(__file__).parent.parent / "killed_import.py"
 QUERIES = read_queries(
     """
 -- name: count
@@ -73,6 +76,12 @@ select code from student where id = %(id)s::uuid
 insert into import_run (kind, filename, state, started_at, owner, seen_at)
 values ('schools', 'left.csv', 'saving', '2020-01-01', %(owner)s::uuid, clock_timestamp() - make_interval(secs => %(unseen_s)s))
 returning id::text as id
+-- name: lock_years
+-- Holds what is read before a file is.
+lock table school_year in access exclusive mode
+-- name: try_often
+-- Several processes ended over this run.
+update import_run set attempts = 3, file = %(file)s::uuid, kind = 'students', person_id = %(person)s where id = %(id)s::uuid
 -- name: interrupt
 -- What another process writes down of a run of which it heard nothing.
 update import_run set state = 'interrupted', ended_at = now() where id = %(id)s::uuid
@@ -85,6 +94,7 @@ update import_run set seen_at = '2020-01-01' where id = %(id)s::uuid
 
 
 class Running(msgspec.Struct, frozen=True):
+    conninfo: str
     database: Database
     cast: Cast
     clock: StandingClock
@@ -114,10 +124,11 @@ def files_in(root: Path) -> list[str]:
 async def running(
     new_database: Callable[[], Any], tmp_path_factory: pytest.TempPathFactory, anyio_backend: object
 ) -> AsyncIterator[Running]:
-    async with Database(new_database().conninfo) as database:
+    conninfo = new_database().conninfo
+    async with Database(conninfo) as database:
         async with database.transaction(deadline_s=30) as session:
             cast = await make_cast(session)
-        yield Running(database, cast, StandingClock(NOW), tmp_path_factory.mktemp("uploads"))
+        yield Running(conninfo, database, cast, StandingClock(NOW), tmp_path_factory.mktemp("uploads"))
 
 
 @pytest.fixture
@@ -200,7 +211,7 @@ async def test_progress_is_seen_while_a_file_is_saved(
     assert (await running.run_of(run.id)).state == "done"
 
 
-async def test_a_stopped_platform_saves_nothing_of_the_file_and_says_so(
+async def test_a_stopped_platform_saves_nothing_of_the_file_and_the_next_one_begins_it_again(
     running: Running, tmp_path: Path
 ) -> None:
     runner = ImportRunner(running.database, running.clock, tmp_path / "imports")
@@ -214,9 +225,71 @@ async def test_a_stopped_platform_saves_nothing_of_the_file_and_says_so(
             await asyncio.sleep(0.02)
         running.clock.advance(1)
         await runner.stop()
-    assert [(await running.run_of(run.id)).state for run in (first, second)] == ["interrupted"] * 2
     assert (await running.count("S1"), await running.count("S2")) == (0, 0)
+    assert [(await running.run_of(run.id)).ended_at for run in (first, second)] == [None, None]
+    following = ImportRunner(running.database, running.clock, tmp_path / "imports")
+    await following.start()
+    await following.wait_until_idle()
+    assert [(await running.run_of(run.id)).state for run in (first, second)] == ["done"] * 2
+    assert (await running.count("S1"), await running.count("S2")) == (1, 1)
+    await following.stop()
     assert files_in(tmp_path / "imports") == []
+
+
+@pytest.mark.parametrize("phase", ["waiting", "working", "saving"])
+async def test_an_import_whose_process_is_killed_is_begun_again_and_saved_once(
+    running: Running, tmp_path: Path, phase: str
+) -> None:
+    # Progress is told every second, in which a fast machine has read everything: one is killed wherever it stands then.
+    reached = {"working": ("reading", "saving"), "saving": ("saving",)}
+    prefix, rows = f"K{phase[:2]}", 60_000 if phase == "working" else 500
+    request = running.request("".join(f"A,{prefix}{n},x,f,3\n" for n in range(rows)), name=f"{phase}.csv")
+    actor = msgspec.json.encode(running.cast.coordinator).decode()
+    words = (running.conninfo, str(tmp_path / "imports"), str(request.path), actor)
+    async with running.database.transaction(deadline_s=60) as blocking:
+        if phase != "working":
+            await blocking.execute(QUERIES["lock" if phase == "saving" else "lock_years"], {})
+        killed = await asyncio.create_subprocess_exec(
+            sys.executable, str(KILLED), *words, stdout=asyncio.subprocess.PIPE
+        )
+        try:
+            assert killed.stdout is not None
+            async with asyncio.timeout(30):
+                run_id = (await killed.stdout.readline()).decode().strip()
+                while phase != "waiting" and (await running.run_of(run_id)).state not in reached[phase]:
+                    await asyncio.sleep(0.01)
+        finally:
+            killed.kill()
+            await killed.wait()
+    assert await running.count(f"{prefix}0") == 0, "nothing of it is seen"
+    following = ImportRunner(running.database, running.clock, tmp_path / "imports")
+    await following.start()
+    await following.wait_until_idle()
+    await following.stop()
+    done = await running.run_of(run_id)
+    assert (done.state, done.added, done.faults) == ("done", rows, 0), done
+    assert await running.count(f"{prefix}0") == 1
+    assert files_in(tmp_path / "imports") == []
+
+
+async def test_a_file_over_which_every_process_ends_is_not_begun_for_ever(
+    running: Running, tmp_path: Path
+) -> None:
+    died = Spool(tmp_path / "imports")
+    died.open()
+    file = str(uuid.uuid4())
+    (died.files / file).write_text(HEADER + "A,Y1,x,f,3\n")
+    left = await leave(running, owner=died.owner, unseen_s=1)
+    async with running.database.transaction(deadline_s=30) as session:
+        values = {"id": left, "file": file, "person": running.cast.coordinator.person_id}
+        await session.execute(QUERIES["try_often"], values)
+    died.close(leaves=True)
+    runner = ImportRunner(running.database, running.clock, tmp_path / "imports")
+    await runner.start()
+    await runner.stop()
+    ended = await running.run_of(left)
+    assert (ended.state, "several times" in (ended.message or "")) == ("interrupted", True)
+    assert await running.count("Y1") == 0
 
 
 async def leave(running: Running, *, owner: str | None, unseen_s: float) -> str:
@@ -229,7 +302,6 @@ async def test_runs_that_a_dead_process_left_are_marked_when_the_next_one_starts
 ) -> None:
     died = Spool(tmp_path / "imports")
     died.open()
-    (died.folder / "waiting").write_text("left behind")
     left = await leave(running, owner=died.owner, unseen_s=1)
     elsewhere = await leave(running, owner=str(uuid.uuid4()), unseen_s=import_runner.UNSEEN_S + 60)
     by_command = await leave(running, owner=None, unseen_s=import_runner.UNSEEN_S + 60)
@@ -237,13 +309,15 @@ async def test_runs_that_a_dead_process_left_are_marked_when_the_next_one_starts
         await leave(running, owner=owner, unseen_s=import_runner.UNSEEN_S - 60)
         for owner in (str(uuid.uuid4()), None)
     ]
-    unlocked = cast("Any", died)._lock  # what the end of a process does
-    unlocked.close()
+    died.close(leaves=True)  # what the end of a process does
     (tmp_path / "imports" / "stray").write_text("of an older version")
+    (tmp_path / "imports" / "files" / str(uuid.uuid4())).write_text("of nobody")
+    os.utime(next((tmp_path / "imports" / "files").iterdir()), (0, 0))
     runner = ImportRunner(running.database, running.clock, tmp_path / "imports")
     await runner.start()
     states = [(await running.run_of(each)).state for each in (left, elsewhere, by_command, *under_way)]
     assert states == ["interrupted"] * 3 + ["saving"] * 2
+    await cast("Any", runner)._keep_marks()  # its turn, which comes every 15 seconds
     assert files_in(tmp_path / "imports") == []
     await runner.stop()
     assert [(await running.run_of(each)).state for each in under_way] == ["saving"] * 2
@@ -286,7 +360,7 @@ async def test_many_processes_that_start_at_once_all_start(running: Running, tmp
         runners = [ImportRunner(running.database, running.clock, tmp_path / "imports") for _ in range(4)]
         await asyncio.gather(*(runner.start() for runner in runners))
         await asyncio.gather(*(runner.stop() for runner in runners))
-    assert [each.name for each in (tmp_path / "imports").iterdir()] == ["lock"]
+    assert {each.name for each in (tmp_path / "imports").iterdir()} == {"lock", "files"}
 
 
 async def test_a_run_whose_process_is_alive_is_said_to_be(

@@ -114,6 +114,9 @@ OLD_ROWS = {
     "import_run": "insert into import_run (kind, filename, started_at, ended_at) values ('schools', 'old.csv', %(long_ago)s, %(long_ago)s)",
     "import_added": "insert into import_added (run_id, thing, other_ids) select min(id::text)::uuid, 'place', array[1] from import_run",
     "import_changed": "insert into import_changed (run_id, school_id, version, before) select min(id::text)::uuid, 1, 1, '{}' from import_run",
+    "import_preview": "with old as (insert into import_run (kind, filename, is_dry_run, started_at, ended_at) "
+    "values ('schools', 'looked-at.csv', true, %(long_ago)s, %(long_ago)s) returning id) "
+    "insert into import_preview (run_id, what, row_number) select id, 5, 2 from old",
     "export_run": "insert into export_run (what, format, filters, is_deidentified, person_id, started_at) "
     "select 'roster', 'csv', '{}', false, min(id), %(long_ago)s from person",
     "join_request": "insert into join_request (name, contact, role_wished, address, made_at) values ('Old', 'old@x', 'teacher', 'x', %(long_ago)s)",

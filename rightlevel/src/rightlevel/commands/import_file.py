@@ -31,6 +31,7 @@ from rightlevel.commands.words import MOST_TEXT_BYTES, RegularFile, shown, tell_
 from rightlevel.operations.import_runner import ImportRequest, begin_import, perform_import
 from rightlevel.programme.exchange import (
     KINDS,
+    PERSONAL_KINDS,
     ColumnMapping,
     ImportFault,
     ImportOutcome,
@@ -64,7 +65,7 @@ class Report(msgspec.Struct, frozen=True):
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(KINDS))
+@click.argument("kind", type=click.Choice([kind for kind in KINDS if kind not in PERSONAL_KINDS]))
 @click.argument("file", type=RegularFile())
 @click.option(
     "--mapping",

@@ -1876,10 +1876,12 @@ create trigger round_counts_follow_its_roll after update of roll_at on round for
 
 -- Imports ----------------------------------------------------------------------------------------------------------------
 
--- `owner` is the process that imports (null: the command line), `seen_at` when it last said that it is alive, by the database's clock.
+-- `owner` is the process that imports (null: the command line), `seen_at` when it last said that it is alive, by the database's clock. `file` is
+-- where the file lies on disk, `attempts` how often a process began with it; `applies` is the dry run that was looked at, `preview` how many rows of
+-- each kind that one found.
 create table import_run (
     id uuid primary key default new_id(),
-    kind text not null constraint import_run_kind_is_known check (kind in ('schools', 'students')),
+    kind text not null constraint import_run_kind_is_known check (kind in ('schools', 'students', 'results')),
     filename text not null,
     is_dry_run boolean not null default false,
     state import_state not null default 'waiting',
@@ -1902,8 +1904,16 @@ create table import_run (
     owner uuid,
     seen_at timestamptz not null default clock_timestamp(),
     undoes uuid references import_run on delete cascade,
-    undone_at timestamptz
+    undone_at timestamptz,
+    file uuid,
+    attempts smallint not null default 1,
+    address text not null default '',
+    applies uuid references import_run on delete cascade,
+    preview jsonb
 );
+create unique index import_run_is_applied_once on import_run (applies) where applies is not null and state in ('waiting', 'reading', 'saving', 'done');
+create index import_run_by_applied on import_run (applies) where applies is not null;
+create index import_run_by_file on import_run (file) where file is not null;
 create unique index import_run_is_undone_once on import_run (undoes) where undoes is not null and state in ('waiting', 'reading', 'saving', 'done');
 create index import_run_by_undone on import_run (undoes) where undoes is not null;
 create index import_run_under_way on import_run (seen_at) where state in ('waiting', 'reading', 'saving');
@@ -1930,16 +1940,35 @@ create table import_row (
     primary key (run_id, number)
 );
 
+-- What would become of each row of a file, as a dry run found it, in the order of what matters: 1 wrong, 2 perhaps a child who is there, 3 moved,
+-- 4 changed, 5 new, 6 unchanged. It holds names: an erased child's go. `run_id` references nothing: a file has a million rows that are written by
+-- one statement, which would keep each of them in memory until it ends.
+create table import_preview (
+    run_id uuid not null,
+    what smallint not null constraint import_preview_what_is_known check (what between 1 and 6),
+    row_number bigint not null,
+    student_id uuid,
+    school_code text not null default '',
+    code text not null default '',
+    name text not null default '',
+    before jsonb,
+    after jsonb,
+    alike_ids uuid[],
+    alike_rows bigint[],
+    primary key (run_id, what, row_number)
+);
+
 -- What an import did, so that it can be undone for thirty days: what it added by id, of what it changed how it was before. It holds names: an erased
 -- child's go. An undoing is a run of its own, which says what it undoes.
 create table import_added (
     run_id uuid not null references import_run on delete cascade,
     number bigint generated always as identity,
-    thing text not null constraint import_added_thing_is_known check (thing in ('student', 'class', 'school', 'place')),
+    thing text not null constraint import_added_thing_is_known check (thing in ('student', 'class', 'school', 'place', 'result')),
     student_ids uuid[],
     other_ids bigint[],
+    result_ids uuid[],
     primary key (run_id, number),
-    constraint import_added_is_of_one_kind check (num_nonnulls(student_ids, other_ids) = 1)
+    constraint import_added_is_of_one_kind check (num_nonnulls(student_ids, other_ids, result_ids) = 1)
 );
 
 create table import_changed (
@@ -1949,15 +1978,17 @@ create table import_changed (
     school_id bigint,
     version integer not null,
     before jsonb not null,
+    result_id uuid,
     primary key (run_id, number),
-    constraint import_changed_is_of_one_thing check (num_nonnulls(student_id, school_id) = 1)
+    constraint import_changed_is_of_one_thing check (num_nonnulls(student_id, school_id, result_id) = 1)
 );
 create index import_changed_by_student on import_changed (student_id) where student_id is not null;
+create index import_changed_by_result on import_changed (result_id) where result_id is not null;
 
 -- What was said of the files of one source, for its next file.
 create table import_source (
     id bigint generated always as identity primary key,
-    kind text not null constraint import_source_kind_is_known check (kind in ('schools', 'students')),
+    kind text not null constraint import_source_kind_is_known check (kind in ('schools', 'students', 'results')),
     name text not null constraint import_source_name_is_short check (length(name) between 1 and 100),
     mapping text not null constraint import_source_mapping_is_bounded check (length(mapping) <= 65536),
     used_at timestamptz not null default now()

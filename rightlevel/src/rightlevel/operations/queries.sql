@@ -78,6 +78,17 @@ where (run_id, number) in (
     where r.started_at < %(before)s
     limit %(rows_per_batch)s)
 
+-- name: sweep_import_previews
+-- Removes what dry runs found, a day later or when newer ones are there, one batch. Served by import_run_by_time and the primary key.
+delete from import_preview
+where (run_id, what, row_number) in (
+    select p.run_id, p.what, p.row_number
+    from import_run r
+    join import_preview p on p.run_id = r.id
+    where r.is_dry_run and r.ended_at is not null and (r.started_at < %(before)s or r.id not in (
+        select n.id from import_run n where n.is_dry_run order by n.started_at desc, n.id desc limit 8))
+    limit %(rows_per_batch)s)
+
 -- name: sweep_imports
 -- Removes imports that ended long ago, with their faults, one batch. Served by import_run_by_time.
 delete from import_run

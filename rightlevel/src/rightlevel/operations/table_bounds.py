@@ -225,7 +225,7 @@ BOUNDS: Final[tuple[Bound, ...]] = (
     ),
     Bound(
         "import_changed",
-        "each child or school that an import changes, as it was before",
+        "each child, school or result that an import changes, as it was before",
         "its undoing; sweeping when the import is 30 days old; erasing the child",
         "sweep:sweep_import_changes",
         2_000,
@@ -235,6 +235,13 @@ BOUNDS: Final[tuple[Bound, ...]] = (
         "at most 100,000 for each import",
         "its run; imports begun later, when it is old",
         "most:rightlevel.programme.exchange.fault_file.MOST_KEPT",
+        2_000,
+    ),
+    Bound(
+        "import_preview",
+        "each row of a file that is looked at before it is imported",
+        "sweeping a day later, or when eight newer files were looked at; erasing the child",
+        "sweep:sweep_import_previews",
         2_000,
     ),
     Bound(

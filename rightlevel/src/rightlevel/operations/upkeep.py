@@ -24,7 +24,7 @@ from rightlevel.operations.months import Months
 from rightlevel.operations.readings import Readings
 from rightlevel.operations.sealing import seal_rounds
 from rightlevel.programme.accounts import touch_sessions
-from rightlevel.programme.exchange import UNDONE_WITHIN
+from rightlevel.programme.exchange import PREVIEWED_FOR, UNDONE_WITHIN
 
 _queries = load_queries(__package__ or "")
 
@@ -84,6 +84,7 @@ async def sweep(database: Database, clock: Clock) -> dict[str, int]:
         ("exports", "sweep_exports", {"before": now - KEEP_EXPORTS}, ROWS_PER_BATCH),
         ("import changes", "sweep_import_changes", {"before": now - UNDONE_WITHIN}, ROWS_PER_BATCH),
         ("import additions", "sweep_import_additions", {"before": now - UNDONE_WITHIN}, ROWS_PER_BATCH),
+        ("import previews", "sweep_import_previews", {"before": now - PREVIEWED_FOR}, ROWS_PER_BATCH),
         ("imports", "sweep_imports", {"before": now - KEEP_IMPORTS}, IMPORTS_PER_BATCH),
     ):
         try:

@@ -14,11 +14,13 @@ from rightlevel.operations.import_runner import ImportRequest
 from rightlevel.programme.errors import Fault, Invalid
 from rightlevel.programme.exchange import (
     ColumnMapping,
+    HowToApply,
     ImportRun,
     Kind,
     list_left_rows,
     mapping_of_source,
     read_mapping,
+    run_to_apply,
     run_to_undo,
 )
 from rightlevel.programme.exchange.left_rows import MARK, row_to_mend
@@ -90,6 +92,22 @@ async def undo_run_of(request: Request, run_id: str, answer: Callable[[ImportRun
     async with request.database.read(deadline_s=READ_S) as session:
         new = await run_to_undo(session, actor, run_id, request.clock)
     return await request.app.imports.submit(ImportRequest(new, None, None, actor), keeping(request, answer))
+
+
+async def apply_run_of(
+    request: Request, run_id: str, how: HowToApply, answer: Callable[[ImportRun], object]
+) -> ImportRun:
+    """The run that applies a dry run, queued behind the files that wait.
+
+    *Errors*: NotFound, ImportNotApplicable, ImportHasFaults, ImportAppliedBefore, ImportFileGone.
+    """
+    actor = actor_of(request)
+    async with request.database.read(deadline_s=READ_S) as session:
+        new = await run_to_apply(session, actor, run_id, how)
+    mapping = read_mapping(new.mapping, new.kind) if new.mapping.strip() else None
+    return await request.app.imports.submit(
+        ImportRequest(new, None, mapping, actor), keeping(request, answer)
+    )
 
 
 async def left_rows_csv(

@@ -68,6 +68,7 @@ select st::text as text from student st union all select p::text from past_enrol
 union all select c::text from result_change c union all select v::text from verification v union all select a::text from audit_entry a
 union all select f::text from import_fault f union all select w::text from write_receipt w union all select e::text from intervention_enrolment e
 union all select i::text from intervention_change i union all select m::text from amendment m union all select m::text from student_merge m
+union all select p::text from import_preview p union all select c::text from import_changed c
 -- name: notes
 -- Writes notes and words wherever they fit.
 with noted as (update result set notes = 'Bopha cried', lock_reason = 'Bopha said so' where student_id = %(id)s::uuid returning id),
@@ -81,6 +82,12 @@ run as (insert into import_run (kind, filename) values ('students', 'x.csv') ret
 faulty as (
     insert into import_fault (run_id, number, row_number, column_name, value, rule)
     select id, 1, 1, 'name', ' BOPHA ', 'x' from run),
+kept as (
+    insert into import_changed (run_id, result_id, version, before)
+    select run.id, noted.id, 2, '{"level": "word", "notes": "Bopha slept"}' from run, noted),
+previewed as (
+    insert into import_preview (run_id, what, row_number, name, before, after)
+    select id, 4, 1, 'Sophea', '{"name": "Bopha"}', '{"name": "Sophea"}' from run),
 programme as (
     insert into intervention (name, starts_on, created_at, created_by) values ('Reading camp', current_date, now(), %(person)s) returning id),
 enrolled as (

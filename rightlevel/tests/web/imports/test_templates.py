@@ -46,7 +46,11 @@ async def test_a_template_filled_from_its_lists_is_imported(
     offered = lists_of(sheet)
     assert len(offered) >= 3
     headers = [cell.value for cell in sheet[1]]
-    known = {"students": {0: "A", 1: "T1", 2: "Templated"}, "schools": {0: "T1", 1: "Templated"}}[kind]
+    known = {
+        "students": {0: "A", 1: "T1", 2: "Templated"},
+        "schools": {0: "T1", 1: "Templated"},
+        "results": {0: "A", 1: "A0", 4: "2026-11-10"},
+    }[kind]
     row = [
         known.get(number, offered[header][0] if header in offered else None)
         for number, header in enumerate(headers)

@@ -1,7 +1,7 @@
 """Duplicates: children entered twice, found by how their names are written and sound, made one with both histories, and two again.
 
 Public: `find_duplicates`, `merge_duplicates`, `undo_merge_of_duplicates`, `dismiss_duplicates`, `list_merges`; `list_renames`,
-`say_same_child`, `put_back_name`, `RenameStands`, `Rename` (a child under another child's name); `Merge`, `Merged`, `Duplicates`, `DuplicatesOfSchool`, `Record`; the pure
+`say_same_child`, `put_back_name`, `RenameStands`, `Rename` (a child under another child's name); `Merge`, `Merged`, `Duplicates`, `DuplicatesOfSchool`, `Record`; `find_alike` (new children like others); the pure
 `find_pairs`, `likeness_of`, `read_name`.
 """
 
@@ -12,7 +12,7 @@ from rightlevel.programme.duplicates.actions import (
     merge_duplicates,
     undo_merge_of_duplicates,
 )
-from rightlevel.programme.duplicates.adding import LikelyDuplicate, StudentToAdd, add_student
+from rightlevel.programme.duplicates.adding import LikelyDuplicate, StudentToAdd, add_student, find_alike
 from rightlevel.programme.duplicates.finding import find_pairs
 from rightlevel.programme.duplicates.model import (
     Duplicates,
@@ -36,6 +36,7 @@ __all__ = [
     "LikelyDuplicate",
     "StudentToAdd",
     "add_student",
+    "find_alike",
     "Child",
     "Merge",
     "Merged",

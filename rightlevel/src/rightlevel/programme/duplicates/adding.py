@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Mapping
+from datetime import date
 from typing import Final
 
 import msgspec
@@ -11,7 +13,8 @@ import msgspec
 from flatwater.clock import Clock, today
 from flatwater.transaction import Session
 from rightlevel.programme.duplicates import store
-from rightlevel.programme.duplicates.model import Record
+from rightlevel.programme.duplicates.finding import find_pairs
+from rightlevel.programme.duplicates.model import MOST_CHILDREN, Record
 from rightlevel.programme.duplicates.scoring import THRESHOLD, compared, likeness_of, sounds_like
 from rightlevel.programme.errors import Conflict, Fault
 from rightlevel.programme.permissions import Actor, require, require_scope
@@ -73,3 +76,20 @@ def _alike(new: NewStudent, records: list[Record], clock: Clock) -> list[Record]
             found.append((likeness.weight, each.id))
     by_id = {each.id: each for each in records}
     return [by_id[student_id] for _, student_id in sorted(found, reverse=True)]
+
+
+async def find_alike(
+    session: Session, school_id: int, new: Mapping[str, NewStudent], today: date
+) -> list[tuple[str, str]] | None:
+    """Which of some new children of a school may be one who is there, or one another: pairs of a new one's key and the other's key or id.
+
+    None where the school has more children than are compared. *Cost*: one statement; a third of a second for 1,200 children, beside the loop.
+    """
+    records = await store.children(session, school_id)
+    if len(records) + len(new) > MOST_CHILDREN:
+        return None
+    children = [compared(each.id, each) for each in records]
+    children += [compared(key, each) for key, each in new.items()]
+    found = await asyncio.to_thread(find_pairs, children, today=today, own=frozenset(new))
+    pairs = [(pair.first_id, pair.second_id) for pair in found.pairs]
+    return [(one, other) for pair in pairs for one, other in (pair, pair[::-1]) if one in new]

@@ -113,20 +113,32 @@ where (resource in ('result', 'verification', 'intervention') and resource_id in
     or (resource = 'group' and after->>'student_id' = any(%(ids)s::text[]))
 
 -- name: erase_faults
--- Takes the child's name and code out of what imports of children found wrong. Reads every fault.
+-- Takes the child's name and code out of what imports of children and results found wrong. Reads every fault.
 update import_fault
 set value = ''
-where run_id in (select id from import_run where kind = 'students') and value <> ''
+where run_id in (select id from import_run where kind in ('students', 'results')) and value <> ''
     and (lower(btrim(value)) = any(%(names)s) or lower(btrim(value)) = any(%(codes)s))
 
 -- name: erase_before_imports
 -- Takes away how the children were before imports changed them. Served by import_changed_by_student.
 delete from import_changed where student_id = any(%(ids)s::uuid[])
 
+-- name: erase_notes_before_imports
+-- Takes away what notes of the children's results were before imports changed them. Served by result_by_student and import_changed_by_result.
+update import_changed
+set before = before - 'notes'
+where result_id in (select r.id from result r where r.student_id = any(%(ids)s::uuid[]))
+
+-- name: erase_previews
+-- Takes away what dry runs found of the child, and of new children of its name or code. Reads every such row of the last day.
+delete from import_preview
+where student_id = any(%(ids)s::uuid[]) or lower(btrim(code)) = any(%(codes)s) or lower(btrim(name)) = any(%(names)s)
+    or lower(btrim(before->>'name')) = any(%(names)s)
+
 -- name: erase_left_rows
--- Takes the rows with the child's name or code out of what imports of children left out. Reads every such row.
+-- Takes the rows with the child's name or code out of what imports of children and results left out. Reads every such row.
 delete from import_row
-where number > 0 and run_id in (select id from import_run where kind = 'students')
+where number > 0 and run_id in (select id from import_run where kind in ('students', 'results'))
     and exists (
         select 1 from unnest(cells) cell where lower(btrim(cell)) = any(%(names)s) or lower(btrim(cell)) = any(%(codes)s))
 

@@ -256,13 +256,15 @@ ERASURES = (
     "erase_audit_of_results",
     "erase_faults",
     "erase_left_rows",
+    "erase_previews",
     "erase_before_imports",
+    "erase_notes_before_imports",
 )
 """Each place that may hold something of a child's identity, beside its own record and the receipts."""
 
 
 async def erase(session: Session, identities: list[Identity], now: datetime) -> None:
-    """Takes a child's identity out of every place that holds it. *Cost*: 14 statements; import faults are read whole."""
+    """Takes a child's identity out of every place that holds it. *Cost*: 16 statements; import faults and previews are read whole."""
     said = {text for each in identities for text in (each.code, each.name, *each.former)}
     values = {
         "ids": [each.id for each in identities],

@@ -1,11 +1,10 @@
 """In and out: reading spreadsheets, and imports that save a whole file or nothing of it.
 
 Public: `open_sheet`, `open_table` (which finds sheet and header by itself) and what they give; `read_mapping` (which column fills which field); `import_sheet`, `start_run`,
-`refuse_file`, `run_to_undo`, `undo_run`, `fail_run`, `list_runs`, `read_run`, `list_faults`, `list_left_rows`, `list_sources` (the deeds); `ImportRun` and the other values.
+`refuse_file`, `list_preview`, `run_to_apply`, `run_to_undo`, `undo_run`, `fail_run`, `list_runs`, `read_run`, `list_faults`, `list_left_rows`, `list_sources` (the deeds); `ImportRun` and the other values.
 """
 
 from rightlevel.programme.exchange.actions import (
-    ImportCollided,
     ImportInterrupted,
     fail_run,
     import_sheet,
@@ -21,9 +20,22 @@ from rightlevel.programme.exchange.actions import (
     start_run,
     undo_run,
 )
-from rightlevel.programme.exchange.fields import FIELDS, KINDS, VALUES, Kind, Terms
+from rightlevel.programme.exchange.applying import (
+    MOST_ATTEMPTS,
+    ClaimedRun,
+    HowToApply,
+    ImportFileGone,
+    claim_runs,
+    files_in_use,
+    keep_left_runs,
+    let_files_go,
+    run_to_apply,
+    try_to_hold_run,
+)
+from rightlevel.programme.exchange.fields import FIELDS, KINDS, PERSONAL_KINDS, VALUES, Kind, Terms
 from rightlevel.programme.exchange.mapping import ColumnMapping, MappingInvalid, read_mapping
 from rightlevel.programme.exchange.model import (
+    ImportCollided,
     ImportFault,
     ImportOutcome,
     ImportRun,
@@ -33,6 +45,13 @@ from rightlevel.programme.exchange.model import (
     Progress,
 )
 from rightlevel.programme.exchange.opening import OpeningFault, open_table
+from rightlevel.programme.exchange.previewing import (
+    PREVIEWED_FOR,
+    WHATS,
+    PreviewRow,
+    What,
+    list_preview,
+)
 from rightlevel.programme.exchange.sheets import SheetFault, open_sheet
 from rightlevel.programme.exchange.store import SaidOfFile, end_left_runs, keep_runs, note_progress
 from rightlevel.programme.exchange.undoing import UNDONE_WITHIN, is_undoable, run_to_undo
@@ -40,6 +59,22 @@ from rightlevel.programme.exchange.undoing import UNDONE_WITHIN, is_undoable, ru
 __all__ = [
     "FIELDS",
     "KINDS",
+    "MOST_ATTEMPTS",
+    "PERSONAL_KINDS",
+    "PREVIEWED_FOR",
+    "WHATS",
+    "ClaimedRun",
+    "HowToApply",
+    "ImportFileGone",
+    "PreviewRow",
+    "What",
+    "claim_runs",
+    "files_in_use",
+    "keep_left_runs",
+    "let_files_go",
+    "list_preview",
+    "run_to_apply",
+    "try_to_hold_run",
     "UNDONE_WITHIN",
     "VALUES",
     "Terms",

@@ -8,19 +8,23 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import IO, Final, NamedTuple
 
+import msgspec
+
 from flatwater.clock import Clock, today
 from flatwater.paging import Page, PageRequest
 from flatwater.transaction import ConstraintViolated, Session
 from rightlevel.programme.accounts import require_still
 from rightlevel.programme.audit import write_audit
-from rightlevel.programme.errors import Conflict, NotFound
-from rightlevel.programme.exchange import store
+from rightlevel.programme.errors import Conflict, Forbidden, NotFound
+from rightlevel.programme.exchange import result_rows, store
+from rightlevel.programme.exchange.applying import take_file
 from rightlevel.programme.exchange.binding import HeadersInvalid, bind
 from rightlevel.programme.exchange.fault_file import MOST_KEPT, FaultFile
 from rightlevel.programme.exchange.fields import Kind, Terms
 from rightlevel.programme.exchange.left_rows import TooMuchLeft, chunks_of, left_rows
 from rightlevel.programme.exchange.mapping import ColumnMapping, mapping_by_headers
 from rightlevel.programme.exchange.model import (
+    ImportCollided,
     ImportFault,
     ImportOutcome,
     ImportRun,
@@ -30,6 +34,7 @@ from rightlevel.programme.exchange.model import (
     Progress,
 )
 from rightlevel.programme.exchange.opening import OpeningFault
+from rightlevel.programme.exchange.previewing import count_preview, preview_rows, preview_wrong
 from rightlevel.programme.exchange.row_plan import Block, RowPlan
 from rightlevel.programme.exchange.sheets import Sheet, SheetFault
 from rightlevel.programme.exchange.undoing import undo_import
@@ -41,20 +46,10 @@ SHOWN_IGNORED: Final = 20
 COUNTS: Final = ("added", "changed", "unchanged", "faults", "left_out", "skipped")
 
 
-class ImportCollided(Conflict):
-    """Somebody added the same schools or children while this import was running, so nothing of it was saved. Import it again."""
-
-    code = "import_collided"
-
-
 class ImportInterrupted(Conflict):
     """Nothing was heard of this import for two minutes, so it was told that it is interrupted, and nothing of it was saved. Import it again."""
 
     code = "import_interrupted"
-
-
-class _WhatWouldBe(Exception):
-    """Ends a dry run: what was done is undone."""
 
 
 async def start_run(
@@ -68,13 +63,15 @@ async def start_run(
 ) -> str:
     """Writes down that an import begins; its id. `actor` is None only for the command line, `owner` names the process that imports.
 
-    *Errors*: Forbidden.
+    *Errors*: Forbidden, ImportAppliedBefore.
     """
     if actor is not None:
         require(actor, "run", "import")
+        new = msgspec.structs.replace(new, address=actor.address)
     await store.forget_old_faults(session, clock.now() - KEEP_FAULTS)
     if new.source and new.mapping:
         await store.remember_source(session, new, clock.now())
+    await take_file(session, new)
     person_id = actor.person_id if actor else None
     state = "waiting" if is_waiting else "reading"
     return await store.start_run(session, new, person_id=person_id, state=state, owner=owner, now=clock.now())
@@ -238,26 +235,30 @@ async def _judge_and_save(
     columns = {name: " + ".join(source.columns) for name, source in mapping.sources.items() if source.columns}
     place = [label for name, label in columns.items() if name.startswith("place.")]
     labels = columns | {"place": ", ".join(place) or "place"}
-    found = await store.find_faults(session, new.kind, plan.mapped, labels, saving.grades)
+    if new.kind == "results":
+        found = await result_rows.find_faults(session, _somebody(saving.actor), columns, saving.clock)
+    else:
+        found = await store.find_faults(session, new.kind, plan.mapped, labels, saving.grades)
+    wrong = found + faults.count
     skipped = 0
-    if found or faults.count:
+    if wrong and new.is_dry_run and not _is_past_help(faults, found):
+        await preview_wrong(session, new.kind, saving.run_id)
+    if wrong:
         left = await _leave_out(session, saving, faults, found)
         if left is None:
-            return _faulty(new, faults, progress, found)
+            return await _faulty_rows(session, saving, faults, progress, found)
         skipped = left
-    saved = store.Saved(0, 0)
-    try:
-        if new.is_dry_run:
-            try:
-                async with session.savepoint():
-                    saved = await _save(session, saving)
-                    raise _WhatWouldBe
-            except _WhatWouldBe:
-                pass
-        else:
+    preview: dict[str, int] | None = None
+    not_compared = 0
+    if new.is_dry_run:
+        seen = await preview_rows(session, new.kind, saving.run_id, plan.mapped, today(saving.clock))
+        saved, not_compared = seen.saved, seen.not_compared
+        preview = await count_preview(session, saving.run_id)
+    else:
+        try:
             saved = await _save(session, saving)
-    except ConstraintViolated as violated:
-        raise ImportCollided from violated
+        except ConstraintViolated as violated:
+            raise ImportCollided from violated
     unchanged = progress.rows - faults.left_out - skipped - saved.added - saved.changed
     return ImportOutcome(
         rows=progress.rows,
@@ -266,18 +267,42 @@ async def _judge_and_save(
         unchanged=unchanged,
         faults=faults.count + found,
         is_dry_run=new.is_dry_run,
-        message=_told(saving, saved),
+        message=_told(saving, saved, not_compared),
         left_out=faults.left_out,
         skipped=skipped,
+        preview=preview,
     )
+
+
+def _somebody(actor: Actor | None) -> Actor:
+    """Who answers for results; the command line is nobody. *Errors*: Forbidden."""
+    if actor is None:
+        raise Forbidden
+    return actor
+
+
+def _is_past_help(faults: FaultFile, found: int) -> bool:
+    """Whether what is wrong is wrong with the whole file, or more than is kept row by row."""
+    return faults.is_of_file or faults.count + faults.left_out + found > MOST_KEPT
+
+
+async def _faulty_rows(
+    session: Session, saving: _Saving, faults: FaultFile, progress: Progress, found: int
+) -> ImportOutcome:
+    """A file that isn't saved since rows of it are wrong; a dry run tells what would become of the others all the same."""
+    new = saving.new
+    outcome = _faulty(new, faults, progress, found)
+    if not new.is_dry_run or _is_past_help(faults, found):
+        return outcome
+    await store.drop_bad_rows(session, new.kind)
+    await preview_rows(session, new.kind, saving.run_id, saving.plan.mapped, today(saving.clock))
+    return msgspec.structs.replace(outcome, preview=await count_preview(session, saving.run_id))
 
 
 async def _leave_out(session: Session, saving: _Saving, faults: FaultFile, found: int) -> int | None:
     """Takes the rows that are wrong out of what is to be saved and keeps them; how many, or None where that can't be or wasn't asked."""
     new = saving.new
-    if not new.leaves_bad_rows or faults.is_of_file or saving.reopen is None:
-        return None
-    if faults.count + faults.left_out + found > MOST_KEPT:
+    if not new.leaves_bad_rows or saving.reopen is None or _is_past_help(faults, found):
         return None
     wanted = await store.list_bad_rows(session)
 
@@ -306,6 +331,11 @@ async def _save(session: Session, saving: _Saving) -> store.Saved:
     }
     if new.kind == "schools":
         return await store.apply_schools(session, saving.plan.mapped, clock.now(), audited)
+    if new.kind == "results":
+        await store.let_counts_wait(session)
+        matched = await result_rows.apply_results(session, _somebody(actor), saving.run_id, clock)
+        await store.add_waiting_counts(session)
+        return store.Saved(matched.rows_new, matched.rows_changed)
     await changing(session, actor, "import", new.filename)
     await tell_today(session, today(clock))
     return await store.apply_students(session, saving.plan.mapped, clock.now(), audited)
@@ -317,7 +347,7 @@ def _faulty(new: NewRun, faults: FaultFile, progress: Progress, found: int = 0) 
     )
 
 
-def _told(saving: _Saving, saved: store.Saved) -> str | None:
+def _told(saving: _Saving, saved: store.Saved, not_compared: int = 0) -> str | None:
     """What whoever imports should know beside the counts."""
     plan = saving.plan
     said: list[str] = list(saving.sheet.told)
@@ -337,6 +367,10 @@ def _told(saving: _Saving, saved: store.Saved) -> str | None:
             said.append(f"{saved.open_rounds} rounds of that year are open, and go on with them.")
     if saved.went_back:
         said.append(f"{saved.went_back} go back into an earlier school year.")
+    if not_compared:
+        said.append(
+            f"{not_compared} new children were not compared with the others of their school: look for possible duplicates there."
+        )
     if plan.ignored:
         more = f" and {len(plan.ignored) - SHOWN_IGNORED} more" if len(plan.ignored) > SHOWN_IGNORED else ""
         said.append(f"Columns not used: {', '.join(plan.ignored[:SHOWN_IGNORED])}{more}.")

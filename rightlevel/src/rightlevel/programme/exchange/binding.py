@@ -61,6 +61,8 @@ class _Binder:
         missing = [field.name for field in FIELDS[kind] if field.is_needed and field.name not in sources]
         if kind == "schools" and not any(name.startswith("place.") for name in sources):
             missing.append("place.district (or another place)")
+        if kind == "results" and not any(name.endswith(("_level", "_outcome")) for name in sources):
+            missing.append("language_level or math_level")
         if ("latitude" in sources) != ("longitude" in sources):
             missing.append("longitude" if "latitude" in sources else "latitude")
         if missing or self._not_there:

@@ -24,10 +24,15 @@ from rightlevel.programme.exchange.values import (
     uuid_of,
     whole_number_of,
 )
+from rightlevel.programme.permissions import Subject
 from rightlevel.programme.students.model import LONGEST_CODE, OLDEST, YOUNGEST, name_key
 
-Kind = Literal["schools", "students"]
+Kind = Literal["schools", "students", "results"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+PERSONAL_KINDS: Final[tuple[Kind, ...]] = ("results",)
+"""What somebody answers for by name, so that the command line, which is nobody, imports none."""
+EARLIEST_TEST: Final = date(1990, 1, 1)
+"""Before anybody taught at the right level."""
 PLACE_KINDS: Final = ("country", "province", "district", "commune", "village", "cluster")
 
 
@@ -119,6 +124,81 @@ _PLACE_ALIASES: Final = {
 }
 
 
+_ROUNDS: Final = {
+    "baseline": ("baseline", "base line", "pre-test", "តេស្តដើមគ្រា", "ដើមគ្រា"),
+    "midline": ("midline", "mid line", "mid-test", "តេស្តពាក់កណ្តាលគ្រា", "ពាក់កណ្តាលគ្រា"),
+    "endline": ("endline", "end line", "post-test", "តេស្តចុងគ្រា", "ចុងគ្រា"),
+}
+_OUTCOMES: Final = {
+    "assessed": ("assessed", "tested", "បានធ្វើតេស្ត"),
+    "absent": ("absent", "អវត្តមាន"),
+    "refused": ("refused", "មិនព្រម"),
+    "left": ("left", "left school", "ឈប់រៀន"),
+    "not_tested": ("not_tested", "not tested", "to do", "មិនបានធ្វើតេស្ត"),
+}
+_LEVELS: Final[dict[Subject, dict[str, tuple[str, ...]]]] = {
+    "language": {
+        "beginner": ("beginner", "ដំបូង"),
+        "letter": ("letter", "letters", "តួអក្សរ"),
+        "word": ("word", "words", "ពាក្យ"),
+        "paragraph": ("paragraph", "កថាខណ្ឌ"),
+        "story": ("story", "រឿង"),
+        "comprehension1": ("comprehension1", "comprehension 1", "យល់ន័យ១"),
+        "comprehension2": ("comprehension2", "comprehension 2", "យល់ន័យ២"),
+    },
+    "math": {
+        "beginner": ("beginner", "ដំបូង"),
+        "number_1digit": ("number_1digit", "1-digit numbers", "1-digit", "លេខ១ខ្ទង"),
+        "number_2digit": ("number_2digit", "2-digit numbers", "2-digit", "លេខ២ខ្ទង"),
+        "subtraction": ("subtraction", "ប្រមាណវិធីដក"),
+        "division": ("division", "ប្រមាណវិធីចែក"),
+        "word_problems": ("word_problems", "word problems", "ចំណោទ"),
+    },
+}
+_SUBJECTS: Final[dict[Subject, tuple[str, str]]] = {
+    "language": ("reading", "ភាសា"),
+    "math": ("mathematics", "គណិតវិទ្យា"),
+}
+"""How a column is known to be of a subject, in English beside our own word, and in Khmer."""
+
+
+def _test_day(terms: Terms) -> Convert:
+    """A day on which somebody may have been tested; whether the round was on then is judged with all rows."""
+    return day_of(EARLIEST_TEST, terms.today, "The day of the test is in the future, or far past")
+
+
+def _result_fields(subject: Subject) -> tuple[Field, ...]:
+    english, khmer = _SUBJECTS[subject]
+    return (
+        Field(
+            f"{subject}_level",
+            _fixed(choice_of(_LEVELS[subject])),
+            (f"{subject}_level", f"{subject} level", f"{english} level", english, f"កម្រិត{khmer}", khmer),
+        ),
+        Field(
+            f"{subject}_outcome",
+            _fixed(choice_of(_OUTCOMES)),
+            (f"{subject}_outcome", f"{subject} outcome", f"{english} outcome", f"លទ្ធផល{khmer}"),
+        ),
+        Field(
+            f"{subject}_tested_on",
+            _test_day,
+            (f"{subject}_tested_on", f"{subject} date", f"{english} date", f"ថ្ងៃតេស្ត{khmer}"),
+        ),
+        Field(
+            f"{subject}_tool",
+            _fixed(whole_number_of(1, 4)),
+            (f"{subject}_tool", f"{subject} tool", f"{english} tool", f"ឧបករណ៍តេស្ត{khmer}"),
+        ),
+        Field(
+            f"{subject}_notes",
+            _fixed(text_of(500)),
+            (f"{subject}_notes", f"{subject} notes", f"{english} notes", f"កំណត់សម្គាល់{khmer}"),
+            reads="name",
+        ),
+    )
+
+
 def _place_fields() -> tuple[Field, ...]:
     fields: list[Field] = []
     for kind in PLACE_KINDS:
@@ -127,7 +207,7 @@ def _place_fields() -> tuple[Field, ...]:
             Field(
                 name,
                 _fixed(text_of(200)),
-                (kind, f"{kind} name", f"{kind}_name", *_PLACE_ALIASES[kind]),
+                (kind, name, f"{kind} name", f"{kind}_name", *_PLACE_ALIASES[kind]),
                 is_place=True,
                 reads="name",
             )
@@ -136,13 +216,38 @@ def _place_fields() -> tuple[Field, ...]:
             Field(
                 code,
                 _fixed(code_of(60, blank="\\N")),
-                (f"{kind}_code", f"{kind} code"),
+                (f"{kind}_code", code, f"{kind} code"),
                 is_place=True,
                 reads="code",
             )
         )
     return tuple(fields)
 
+
+_SCHOOL_CODE: Final = (
+    "school_code",
+    "school code",
+    "school id",
+    "emis code",
+    "emis",
+    "school",
+    "លេខកូដសាលា",
+    "លេខកូដសាលារៀន",
+    "កូដសាលា",
+)
+_CHILD_CODE: Final = (
+    "code",
+    "student_code",
+    "student code",
+    "student id",
+    "roll number",
+    "roll no",
+    "admission no",
+    "លេខកូដសិស្ស",
+    "អត្តលេខសិស្ស",
+    "អត្តលេខ",
+    "លេខកូដ",
+)
 
 FIELDS: Final[dict[Kind, tuple[Field, ...]]] = {
     "schools": (
@@ -214,36 +319,14 @@ FIELDS: Final[dict[Kind, tuple[Field, ...]]] = {
         Field(
             "school_code",
             _fixed(code_of(100)),
-            (
-                "school_code",
-                "school code",
-                "school id",
-                "emis code",
-                "emis",
-                "school",
-                "លេខកូដសាលា",
-                "លេខកូដសាលារៀន",
-                "កូដសាលា",
-            ),
+            _SCHOOL_CODE,
             is_needed=True,
             reads="code",
         ),
         Field(
             "code",
             _fixed(code_of(LONGEST_CODE)),
-            (
-                "code",
-                "student_code",
-                "student code",
-                "student id",
-                "roll number",
-                "roll no",
-                "admission no",
-                "លេខកូដសិស្ស",
-                "អត្តលេខសិស្ស",
-                "អត្តលេខ",
-                "លេខកូដ",
-            ),
+            _CHILD_CODE,
             is_needed=True,
             is_unique=True,
             reads="code",
@@ -288,6 +371,28 @@ FIELDS: Final[dict[Kind, tuple[Field, ...]]] = {
         Field("school_year", _school_year, ("school_year", "school year", "academic year", "ឆ្នាំសិក្សា")),
         Field("id", _fixed(uuid_of), ("id", "uuid", "student_uuid", "rightlevel id"), is_unique=True),
     ),
+    "results": (
+        Field("school_code", _fixed(code_of(100)), _SCHOOL_CODE, is_needed=True, reads="code"),
+        Field(
+            "code", _fixed(code_of(LONGEST_CODE)), _CHILD_CODE, is_needed=True, is_unique=True, reads="code"
+        ),
+        Field(
+            "round",
+            _fixed(choice_of(_ROUNDS, blank=None)),
+            ("round", "test round", "ជុំតេស្ត", "ជុំ"),
+            is_needed=True,
+        ),
+        Field("school_year", _school_year, ("school_year", "school year", "academic year", "ឆ្នាំសិក្សា")),
+        Field("id", _fixed(uuid_of), ("id", "uuid", "student_uuid", "rightlevel id"), is_unique=True),
+        Field(
+            "tested_on",
+            _test_day,
+            ("tested_on", "day of the test", "test date", "date", "ថ្ងៃតេស្ត", "កាលបរិច្ឆេទ"),
+        ),
+        *_result_fields("language"),
+        *_result_fields("math"),
+        Field("reason", _fixed(text_of(200)), ("reason", "មូលហេតុ")),
+    ),
 }
 """In the order of the staging tables' columns; a school's place comes last, from all its fields together."""
 
@@ -298,6 +403,11 @@ VALUES: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "area": _AREA,
     "is_practice": _YES_NO,
     "status": _STATUS,
+    "round": _ROUNDS,
+    "language_level": _LEVELS["language"],
+    "language_outcome": _OUTCOMES,
+    "math_level": _LEVELS["math"],
+    "math_outcome": _OUTCOMES,
 }
 """The values of each field that has a few only, with the words that each is known by: English ones first."""
 CHOICES: Final = {
@@ -308,6 +418,11 @@ CHOICES: Final = {
     "is_practice": "no",
     "status": "open",
     "school_year": "",
+    "round": "baseline",
+    "language_level": "word",
+    "language_outcome": "assessed",
+    "math_level": "subtraction",
+    "math_outcome": "assessed",
 }
 """One value of each field that has a few only: what a line for a mapping is shown with."""
 

@@ -174,7 +174,7 @@ class _Reader:
         for name, value in texts.items():
             if value is not None and not isinstance(value, str):
                 self._fault(name, "A text", value)
-        if self.kind == "schools" and "only_programme_grades" in options:
+        if self.kind != "students" and "only_programme_grades" in options:
             self._fault("only_programme_grades", "Only for children", options["only_programme_grades"])
         flags = {name: self._flag(name, options.get(name, False)) for name in _YES_NO_OPTIONS}
         return msgspec.structs.replace(

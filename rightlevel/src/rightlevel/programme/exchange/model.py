@@ -7,9 +7,16 @@ from typing import Literal
 
 import msgspec
 
+from rightlevel.programme.errors import Conflict
 from rightlevel.programme.exchange.fields import Kind
 
 RunState = Literal["waiting", "reading", "saving", "done", "faulty", "failed", "interrupted"]
+
+
+class ImportCollided(Conflict):
+    """Somebody changed the same schools, children or results while this import was running, so nothing of it was saved. Import it again."""
+
+    code = "import_collided"
 
 
 class NewRun(msgspec.Struct, frozen=True):
@@ -27,6 +34,12 @@ class NewRun(msgspec.Struct, frozen=True):
     """Whose file it is: what was said of it is kept for the next one."""
     undoes: str | None = None
     """The import that is undone, where this is no file."""
+    applies: str | None = None
+    """The dry run that is applied: its file is imported as it was said then."""
+    file: str = ""
+    """Under which id the file is kept on disk; empty for the command line."""
+    address: str = ""
+    """From where it was asked, for the audit of what is begun again after a stop."""
 
 
 class ImportRun(msgspec.Struct, frozen=True):
@@ -56,6 +69,12 @@ class ImportRun(msgspec.Struct, frozen=True):
     """The import that this one undoes, where it is no file: what was added is removed, what was changed is put back."""
     undone_at: datetime | None = None
     """When it was undone itself."""
+    applies: str | None = None
+    """The dry run that this one applies."""
+    preview: dict[str, int] | None = None
+    """Of a dry run, how many rows there are of each kind: wrong, possible_duplicate, moved, changed, new, unchanged."""
+    is_kept: bool = False
+    """Whether the file of this dry run is kept, so that it can be applied."""
 
 
 class ImportFault(msgspec.Struct, frozen=True):
@@ -103,6 +122,8 @@ class ImportOutcome(msgspec.Struct, frozen=True):
     message: str | None = None
     left_out: int = 0
     skipped: int = 0
+    preview: dict[str, int] | None = None
+    """Of a dry run, how many rows there are of each kind; none where the file as a whole is wrong."""
 
     @property
     def is_saved(self) -> bool:

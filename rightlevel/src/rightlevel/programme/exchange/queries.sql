@@ -17,7 +17,7 @@ select id, name, is_current from school_year where deleted_at is null order by s
 -- name: drop_staging
 -- Removes the staging tables of an import before, in the same session.
 drop table if exists pg_temp.staged_student, pg_temp.matched_student, pg_temp.staged_school, pg_temp.matched_school,
-    pg_temp.staged_path, pg_temp.found_fault, pg_temp.waiting_count
+    pg_temp.staged_path, pg_temp.staged_result, pg_temp.matched_result, pg_temp.found_fault, pg_temp.waiting_count
 
 -- name: make_found_fault
 -- Makes the table that faults are gathered in; it goes with the transaction.
@@ -285,10 +285,11 @@ select %(run_id)s::uuid, 'class', array_agg(id) from made having count(*) > 0
 
 -- name: match_students
 -- Finds the children that are already there and whether the file changes them. Served by student_code_is_unique_in_its_school.
--- A child keeps its class while the file names none and the grade stays. What differs in a column that the file doesn't map is no difference.
+-- A child keeps its class while the file names none and the grade stays. What differs in a column that the file doesn't map is no difference. A
+-- class that is not there yet (a dry run makes none) is another one.
 insert into matched_student (row_number, student_id, class_id, is_changed, is_moved)
-select m.row_number, m.student_id, m.class_id, m.moves or m.differs or m.class_id is distinct from m.class_now,
-    m.moves or m.class_id is distinct from m.class_now
+select m.row_number, m.student_id, m.class_id, m.moves or m.differs or m.has_new_class or m.class_id is distinct from m.class_now,
+    m.moves or m.has_new_class or m.class_id is distinct from m.class_now
 from (
     select s.row_number, st.id as student_id, st.class_id as class_now,
         case when s.section is not null then c.id
@@ -298,7 +299,8 @@ from (
         st.sex <> s.sex or st.grade <> s.grade or st.school_year_id <> s.school_year_id as moves,
         st.name <> s.name
             or ('birth_on' = any(%(columns)s::text[]) and st.birth_on is distinct from s.birth_on)
-            or ('age' = any(%(columns)s::text[]) and st.age is distinct from s.age) as differs
+            or ('age' = any(%(columns)s::text[]) and st.age is distinct from s.age) as differs,
+        s.section is not null and c.id is null as has_new_class
     from staged_student s
     join school sc on sc.code = s.school_code
     join student st on st.school_id = sc.id and lower(st.code) = lower(s.code) and st.deleted_at is null
@@ -663,7 +665,7 @@ where sc.code = s.code
 -- name: match_schools
 -- Finds the schools that are already there and whether the file changes them. Served by school_code_is_unique.
 insert into matched_school (row_number, school_id, is_moved, is_changed)
-select s.row_number, sc.id, sc.place_id <> p.place_id, (sc.name_local, sc.place_id, sc.name_latin, sc.ownership, sc.area, sc.latitude,
+select s.row_number, sc.id, sc.place_id is distinct from p.place_id, (sc.name_local, sc.place_id, sc.name_latin, sc.ownership, sc.area, sc.latitude,
         sc.longitude, sc.is_practice, sc.status)
     is distinct from (s.name_local, p.place_id, s.name_latin, s.ownership, s.area, s.latitude, s.longitude, s.is_practice, s.status)
 from staged_school s
@@ -758,9 +760,10 @@ order by m.id
 
 -- name: start_run
 -- Writes down that an import begins.
-insert into import_run (kind, filename, is_dry_run, state, person_id, started_at, bytes_total, leaves_bad_rows, mapping, source, owner, undoes)
+insert into import_run (kind, filename, is_dry_run, state, person_id, started_at, bytes_total, leaves_bad_rows, mapping, source, owner, undoes, applies,
+    file, address)
 values (%(kind)s, %(filename)s, %(is_dry_run)s, %(state)s::import_state, %(person_id)s, %(now)s, %(bytes_total)s, %(leaves_bad_rows)s,
-    %(mapping)s, %(source)s, %(owner)s::uuid, %(undoes)s::uuid)
+    %(mapping)s, %(source)s, %(owner)s::uuid, %(undoes)s::uuid, %(applies)s::uuid, nullif(%(file)s, '')::uuid, %(address)s)
 returning id::text as id
 
 -- name: forget_old_faults
@@ -843,7 +846,7 @@ limit %(most)s
 update import_run
 set state = %(state)s::import_state, ended_at = %(now)s, rows_read = %(rows_read)s, bytes_done = bytes_total, added = %(added)s,
     changed = %(changed)s, unchanged = %(unchanged)s, faults = %(faults)s, left_out = %(left_out)s, skipped = %(skipped)s,
-    message = %(message)s
+    message = %(message)s, preview = %(preview)s::jsonb
 where id = %(id)s::uuid and ended_at is null
 
 -- name: keep_runs
@@ -855,14 +858,17 @@ where id = any(%(ids)s::uuid[]) and state in ('waiting', 'reading', 'saving')
 -- name: end_left_runs
 -- Marks the runs that stopped processes left behind: theirs by name, or whoever has not been seen for long. Served by import_run_under_way.
 update import_run
-set state = 'interrupted', ended_at = %(now)s, message = 'The program stopped before this import ended; nothing of it was saved.'
+set state = 'interrupted', ended_at = %(now)s, message = case
+        when attempts >= %(most)s then 'The program stopped several times while it worked on this file; nothing of it was saved.'
+        else 'The program stopped before this import ended; nothing of it was saved.' end
 where state in ('waiting', 'reading', 'saving')
     and (owner = any(%(dead)s::uuid[]) or seen_at < clock_timestamp() - make_interval(secs => %(unseen_s)s))
 
 -- name: list_runs
 -- The newest imports first, after a given one. Served by import_run_by_time.
 select r.id::text as id, r.kind, r.filename, r.is_dry_run, r.state, p.username, r.started_at, r.ended_at, r.bytes_done, r.bytes_total,
-    r.rows_read, r.added, r.changed, r.unchanged, r.faults, r.message, r.left_out, r.skipped, r.undoes::text as undoes, r.undone_at
+    r.rows_read, r.added, r.changed, r.unchanged, r.faults, r.message, r.left_out, r.skipped, r.undoes::text as undoes, r.undone_at, r.applies::text as applies, r.preview,
+    r.file is not null and r.is_dry_run and r.ended_at is not null as is_kept
 from import_run r
 left join person p on p.id = r.person_id
 where true

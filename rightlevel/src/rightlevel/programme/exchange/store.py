@@ -13,6 +13,7 @@ from flatwater.paging import Page, PageRequest, page_of
 from flatwater.queries import load_queries
 from flatwater.transaction import Session
 from rightlevel.programme.errors import NotFound
+from rightlevel.programme.exchange import result_rows
 from rightlevel.programme.exchange.fault_file import MOST_KEPT, FaultFile
 from rightlevel.programme.exchange.fields import PLACE_KINDS, Kind, Terms
 from rightlevel.programme.exchange.model import (
@@ -34,6 +35,7 @@ ROWS_PER_STATEMENT: Final = 5_000
 _STAGING: Final[dict[Kind, tuple[str, ...]]] = {
     "students": ("make_staged_student", "make_matched_student", "make_waiting_count"),
     "schools": ("make_staged_school", "make_staged_path", "make_matched_school"),
+    "results": (),
 }
 
 
@@ -69,6 +71,8 @@ async def make_staging(session: Session, kind: Kind) -> None:
     await session.execute(_queries["drop_staging"], {})
     for name in ("make_found_fault", *_STAGING[kind]):
         await session.execute(_queries[name], {})
+    if kind == "results":
+        await result_rows.make_staging(session)
 
 
 async def make_fault_table(session: Session) -> None:
@@ -101,7 +105,11 @@ async def say_who_moves(session: Session, person_id: int | None, now: datetime) 
 
 def copy_rows(session: Session, kind: Kind) -> AbstractAsyncContextManager[Any]:
     """Takes rows into the staging table."""
-    return session.copy_in(_queries[f"copy_staged_{kind}"])
+    return (
+        result_rows.copy_rows(session)
+        if kind == "results"
+        else session.copy_in(_queries[f"copy_staged_{kind}"])
+    )
 
 
 async def copy_faults(session: Session, faults: FaultFile) -> None:
@@ -157,6 +165,8 @@ async def find_faults(
 
 async def drop_bad_rows(session: Session, kind: Kind) -> int:
     """Takes the rows that are wrong out of what is to be saved; how many."""
+    if kind == "results":
+        return await result_rows.drop_bad_rows(session)
     dropped = await session.execute(_queries[f"drop_bad_{kind}"], {})
     if kind == "schools":
         await session.execute(_queries["drop_paths"], {})
@@ -272,6 +282,24 @@ async def apply_schools(
     return Saved(await session.execute(_queries["add_schools"], audited), changed, moved)
 
 
+async def match(session: Session, kind: Kind, mapped: frozenset[str]) -> Saved:
+    """Finds what is there already and what the file changes of it, and saves nothing; how much of it moves."""
+    columns = {"columns": sorted(mapped)}
+    if kind == "results":
+        return Saved(0, 0)  # found already, for the judge
+    if kind == "schools":
+        await session.execute(_queries["forget_paths"], {})
+        for level in range(len(PLACE_KINDS)):
+            await session.execute(_resolve(level), {"at": 4 * level + 1})
+        await session.execute(_queries["keep_unmapped"], columns)
+        await session.execute(_queries["match_schools"], {})
+        return Saved(0, 0, await session.fetch_value(_queries["count_school_moves"], {}))
+    await session.execute(_queries["match_students"], columns)
+    await session.execute(_queries["analyze_matched_student"], {})
+    moves = await session.fetch_one(_queries["count_moves"], {}, into=_Moves)
+    return Saved(0, 0) if moves is None else _saved(0, 0, moves)
+
+
 async def apply_students(
     session: Session, mapped: frozenset[str], now: datetime, audited: dict[str, Any]
 ) -> Saved:
@@ -302,6 +330,10 @@ async def apply_students(
     await add_waiting_counts(session)
     if moves is None:
         return Saved(added, changed)
+    return _saved(added, changed, moves)
+
+
+def _saved(added: int, changed: int, moves: _Moves) -> Saved:
     return Saved(
         added=added,
         changed=changed,
@@ -359,6 +391,7 @@ async def end_run(
     values = {"id": run_id, "state": state, "now": now, "rows_read": outcome.rows, "message": outcome.message}
     names = ("added", "changed", "unchanged", "faults", "left_out", "skipped")
     counts = {name: getattr(outcome, name) for name in names}
+    values["preview"] = None if outcome.preview is None else msgspec.json.encode(outcome.preview).decode()
     return await session.execute(_queries["end_run"], values | counts) == 1
 
 
@@ -367,9 +400,11 @@ async def keep_runs(session: Session, ids: Sequence[str]) -> int:
     return await session.execute(_queries["keep_runs"], {"ids": list(ids)})
 
 
-async def end_left_runs(session: Session, dead: Sequence[str], unseen_s: float, now: datetime) -> int:
+async def end_left_runs(
+    session: Session, dead: Sequence[str], unseen_s: float, now: datetime, *, most_attempts: int
+) -> int:
     """Marks as interrupted the runs of dead processes, and those that nobody has said to be alive for so long; how many."""
-    values = {"dead": list(dead), "unseen_s": unseen_s, "now": now}
+    values = {"dead": list(dead), "unseen_s": unseen_s, "now": now, "most": most_attempts}
     return await session.execute(_queries["end_left_runs"], values)
 
 

@@ -6,6 +6,7 @@ thirty days, by id and with the values from before.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -18,7 +19,7 @@ from rightlevel.programme.audit import write_audit
 from rightlevel.programme.errors import Conflict, NotFound
 from rightlevel.programme.exchange import store
 from rightlevel.programme.exchange.fault_file import MOST_KEPT
-from rightlevel.programme.exchange.fields import PLACE_KINDS
+from rightlevel.programme.exchange.fields import PLACE_KINDS, Kind
 from rightlevel.programme.exchange.model import ImportOutcome, NewRun, Progress
 from rightlevel.programme.ids import is_uuid
 from rightlevel.programme.permissions import Actor, require
@@ -28,6 +29,7 @@ _queries = load_queries(__package__ or "", "undoing.sql")
 UNDONE_WITHIN: Final = timedelta(days=30)
 LEVELS_OF_PLACES: Final = len(PLACE_KINDS)
 WHY_MOVED_BACK: Final = "Import undone"
+WHY_PUT_BACK: Final = "Import undone"
 
 
 class ImportNotUndoable(Conflict):
@@ -58,7 +60,7 @@ class Undoable(msgspec.Struct, frozen=True):
     """An import as it stands before it is undone."""
 
     id: str
-    kind: str
+    kind: Kind
     filename: str
     state: str
     is_dry_run: bool
@@ -92,8 +94,7 @@ async def run_to_undo(session: Session, actor: Actor, run_id: str, clock: Clock)
     refusal = found.refusal(clock.now())
     if refusal is not None:
         raise refusal
-    kind = "schools" if found.kind == "schools" else "students"
-    return NewRun(kind, found.filename, is_dry_run=False, bytes_total=0, undoes=found.id)
+    return NewRun(found.kind, found.filename, is_dry_run=False, bytes_total=0, undoes=found.id)
 
 
 async def is_undoable(session: Session, run_id: str, clock: Clock) -> bool:
@@ -127,7 +128,7 @@ async def undo_import(
     }
     await session.execute(_queries["drop_undone"], {})
     await store.make_fault_table(session)
-    undo = _undo_schools if new.kind == "schools" else _undo_children
+    undo = _UNDO[new.kind]
     try:
         outcome = await undo(session, actor, new, values, clock)
         if not outcome.faults and not await session.execute(_queries["mark_run_undone"], values):
@@ -198,6 +199,35 @@ async def _undo_schools(
         if not await session.fetch_value(_queries["remove_added_places"], values):
             break
     return ImportOutcome(removed + back, added=removed, changed=back)
+
+
+async def _undo_results(
+    session: Session, actor: Actor | None, new: NewRun, values: dict[str, Any], clock: Clock
+) -> ImportOutcome:
+    await session.execute(_queries["hold_writers_of_results"], {})
+    await session.execute(_queries["make_undone_result"], {})
+    await session.execute(_queries["stage_undone_results"], values)
+    await session.execute(_queries["analyze_undone_result"], {})
+    await session.fetch_value(_queries["hold_undone_results"], values)
+    faults = await session.fetch_value(_queries["find_what_stands_on_results"], values)
+    if faults:
+        return ImportOutcome(0, faults=faults)
+    await store.let_counts_wait(session)
+    results = await session.fetch_value(_queries["count_undone_results"], {})
+    removed = back = 0
+    for after in range(0, results, store.ROWS_PER_STATEMENT):
+        some = values | {"after": after, "up_to": after + store.ROWS_PER_STATEMENT, "reason": WHY_PUT_BACK}
+        back += await session.fetch_value(_queries["put_results_back"], some)
+        removed += await session.fetch_value(_queries["remove_added_results"], some)
+    await store.add_waiting_counts(session)
+    return ImportOutcome(removed + back, added=removed, changed=back)
+
+
+_UNDO: Final[dict[Kind, Callable[..., Awaitable[ImportOutcome]]]] = {
+    "schools": _undo_schools,
+    "students": _undo_children,
+    "results": _undo_results,
+}
 
 
 async def _find(session: Session, run_id: str, *, hold: bool = False) -> Undoable:

@@ -1,9 +1,12 @@
 -- name: run_to_undo
 -- An import that may be undone, held so that only one undoes it: what it is, when it ended, and whether everything that it did was kept.
 select r.id::text as id, r.kind, r.filename, r.state::text as state, r.is_dry_run, r.ended_at, r.undoes is not null as is_undoing, r.undone_at,
-    (select coalesce(sum(coalesce(cardinality(a.student_ids), cardinality(a.other_ids))), 0) from import_added a
-        where a.run_id = r.id and a.thing = case r.kind when 'students' then 'student' else 'school' end)::bigint as kept_added,
-    (select count(*) from import_changed c where c.run_id = r.id)::bigint as kept_changed, r.added, r.changed
+    -- Of results rows are told, and each result kept: what became of a child in between does not take them away.
+    case when r.kind = 'results' then r.added else (
+        select coalesce(sum(coalesce(cardinality(a.student_ids), cardinality(a.other_ids))), 0) from import_added a
+        where a.run_id = r.id and a.thing = case r.kind when 'students' then 'student' else 'school' end) end::bigint as kept_added,
+    case when r.kind = 'results' then r.changed else (
+        select count(*) from import_changed c where c.run_id = r.id) end::bigint as kept_changed, r.added, r.changed
 from import_run r
 where r.id = %(id)s::uuid
 --? hold: for update
@@ -22,7 +25,7 @@ analyze undone_child
 
 -- name: drop_undone
 -- Removes the tables of an undoing before, in the same session.
-drop table if exists pg_temp.undone_child, pg_temp.undone_school, pg_temp.found_fault, pg_temp.waiting_count
+drop table if exists pg_temp.undone_child, pg_temp.undone_school, pg_temp.undone_result, pg_temp.found_fault, pg_temp.waiting_count
 
 -- name: stage_added_children
 -- The children that an import added, those that are still there.
@@ -302,6 +305,130 @@ told as (
         %(address)s
     from gone g
     order by g.id)
+select count(*) as removed from gone
+
+-- name: make_undone_result
+-- Makes the table of the results that an import added or changed, with the version that it left; in the order of their children.
+create temporary table undone_result (
+    number bigint generated always as identity, id uuid primary key, student_id uuid, version integer, is_added boolean
+) on commit drop
+
+-- name: stage_undone_results
+-- The results that an import added or changed, those that are still there.
+insert into undone_result (id, student_id, version, is_added)
+select r.id, r.student_id, d.version, d.is_added
+from (
+    select u.id, 1 as version, true as is_added
+    from import_added a
+    cross join lateral unnest(a.result_ids) u (id)
+    where a.run_id = %(id)s::uuid and a.thing = 'result'
+    union all
+    select c.result_id, c.version, false
+    from import_changed c
+    where c.run_id = %(id)s::uuid and c.result_id is not null) d
+join result r on r.id = d.id
+order by r.student_id, r.subject, r.id
+
+-- name: analyze_undone_result
+-- Tells the planner how many there are.
+analyze undone_result
+
+-- name: hold_writers_of_results
+-- No round is closed or frozen, and no school locked in one, before this transaction ends (rounds/queries.sql, hold_results).
+lock table result in row exclusive mode
+
+-- name: hold_undone_results
+-- Keeps the children and then the results as they are until the end, as whoever enters results does.
+select (select count(*) from (
+        select st.id from student st where st.id in (select u.student_id from undone_result u) order by st.id for no key update) children)
+    + (select count(*) from (
+        select r.id from result r where r.id in (select u.id from undone_result u) order by r.student_id, r.subject for update) results) as held
+
+-- name: find_what_stands_on_results
+-- Notes what came to stand since on the results that an import added or changed. Served by the primary keys and the indexes of re-tests by result.
+with found as (
+    select st.code, sc.code as school_code, w.rule
+    from undone_result u
+    join result r on r.id = u.id
+    join student st on st.id = r.student_id
+    join school sc on sc.id = r.school_id
+    join round rd on rd.id = r.round_id
+    cross join lateral (
+        select case
+            when r.deleted_at is not null then 'This result was removed since'
+            when st.erased_at is not null then 'This child was erased: its results stay counted'
+            when r.is_hidden or st.deleted_at is not null then 'This child was removed since'
+            when r.is_verified or exists (select 1 from verification v where v.result_id = r.id and v.created_at > %(ended_at)s)
+                then 'This result was tested again'
+            when r.locked_at is not null then 'This result is locked'
+            when r.version <> u.version then 'This result was changed since'
+            when rd.state = 'frozen' then 'The round was frozen since'
+            when exists (
+                select 1 from round_school e where e.round_id = r.round_id and e.school_id = r.school_id and e.locked_at is not null)
+                then 'The school is locked in this round'
+            when exists (
+                select 1 from student_merge m where m.kept_id = st.id and m.merged_at > %(ended_at)s and m.undone_at is null)
+                then 'Another child was merged into this one'
+            end as rule) w
+    where w.rule is not null),
+kept as (
+    insert into found_fault (row_number, column_name, value, rule)
+    select 0, left(school_code, 200), code, rule from found order by school_code, code limit %(most)s)
+select count(*) as faults from found
+
+-- name: count_undone_results
+-- The highest number staged.
+select coalesce(max(number), 0) as number from undone_result
+
+-- name: put_results_back
+-- Puts some of the results that an import changed back as they were, and says so in their history and in the audit.
+with was as materialized (
+    select r.id, jsonb_build_object('outcome', r.outcome, 'level', l.code, 'tested_on', r.tested_on, 'tool', r.tool, 'assent', r.assent,
+        'is_selected', r.is_selected, 'method', r.method, 'notes', r.notes) as kept
+    from undone_result u
+    join result r on r.id = u.id
+    left join scale sc on sc.subject = r.subject and sc.is_default
+    left join scale_level l on l.scale_id = sc.id and l.rank = r.rank
+    where not u.is_added and u.number > %(after)s and u.number <= %(up_to)s),
+back as (
+    update result r
+    set outcome = (c.before ->> 'outcome')::outcome, rank = (c.before ->> 'rank')::smallint, tested_on = (c.before ->> 'tested_on')::date,
+        tool = (c.before ->> 'tool')::smallint, assent = (c.before ->> 'assent')::boolean, is_selected = (c.before ->> 'is_selected')::boolean,
+        method = (c.before ->> 'method')::entry_method, notes = c.before ->> 'notes', version = r.version + 1, changed_at = %(now)s
+    from undone_result u
+    join import_changed c on c.result_id = u.id and c.run_id = %(id)s::uuid
+    where r.id = u.id and not u.is_added and u.number > %(after)s and u.number <= %(up_to)s
+    returning r.id, r.version, r.subject, r.rank, c.before),
+told as (
+    insert into result_change (write_id, result_id, version, at, person_id, before, after, reason)
+    select new_id(), b.id, b.version, %(now)s, %(person_id)s, w.kept, b.before - 'rank' || jsonb_build_object('level', l.code), %(reason)s
+    from back b
+    join was w on w.id = b.id
+    left join scale sc on sc.subject = b.subject and sc.is_default
+    left join scale_level l on l.scale_id = sc.id and l.rank = b.rank),
+audited as (
+    insert into audit_entry (person_id, role, action, resource, resource_id, outcome, after, reason, address)
+    select %(person_id)s, %(role)s::role, 'undo', 'result', null, 'done',
+        jsonb_build_object('import_run', %(id)s::text, 'put_back', jsonb_agg(b.id)), %(filename)s, %(address)s
+    from (select id, (row_number() over () - 1) / 500 as block from back) b
+    group by b.block
+    order by b.block)
+select count(*) as put_back from back
+
+-- name: remove_added_results
+-- Takes away some of the results that an import added, and says which in the audit, 500 in a row.
+with gone as (
+    delete from result r
+    using undone_result u
+    where u.id = r.id and u.is_added and u.number > %(after)s and u.number <= %(up_to)s
+    returning r.id),
+told as (
+    insert into audit_entry (person_id, role, action, resource, resource_id, outcome, after, reason, address)
+    select %(person_id)s, %(role)s::role, 'undo', 'result', null, 'done',
+        jsonb_build_object('import_run', %(id)s::text, 'removed', jsonb_agg(b.id)), %(filename)s, %(address)s
+    from (select id, (row_number() over () - 1) / 500 as block from gone) b
+    group by b.block
+    order by b.block)
 select count(*) as removed from gone
 
 -- name: mark_run_undone

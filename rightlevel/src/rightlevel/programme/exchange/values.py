@@ -13,8 +13,10 @@ from datetime import date
 from typing import Final
 from uuid import UUID
 
+from flatwater.unseen import TURNING, WIDTHLESS, without
 from rightlevel.programme.codes import code_form
 from rightlevel.programme.exchange.sheets import normalised_header
+from rightlevel.programme.names import nothing_seen
 
 NULL: Final = "\\N"
 NEEDED: Final = "This is needed and is empty"
@@ -77,11 +79,22 @@ def escaped(text: str) -> str:
     return text
 
 
+_MEANINGLESS: Final = without(TURNING, WIDTHLESS)
+"""What a name typed into a form may not hold; files of spreadsheets have them without anybody's doing."""
+
+
 def tidied(text: str) -> str:
-    """The text without spaces around it and with single ones inside. *Errors*: Wrong for a control character."""
+    """The text without spaces around it and with single ones inside; of marks that nobody sees those stay that join letters, where there are any.
+
+    *Errors*: Wrong for a control character.
+    """
     text = " ".join(text.split())
-    if not text.isprintable() and any(unicodedata.category(letter) in ("Cc", "Cs") for letter in text):
-        raise Wrong("This holds a character that is no text")
+    if not text.isprintable():
+        if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in text):
+            raise Wrong("This holds a character that is no text")
+        text = " ".join(text.translate(_MEANINGLESS).split())
+        if nothing_seen(text):
+            return ""
     return text
 
 

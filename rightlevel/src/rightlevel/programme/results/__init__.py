@@ -1,6 +1,6 @@
 """Results: what a child could do in a round, in a subject. One write guard for every way in.
 
-Public: `enter_results` (one, a class, a device's batch), `enter_together` (single writes of several people at once), `class_sheet`, `read_result`, `delete_result`, `results_of_student`, `results_of_children`,
+Public: `enter_results` (one, a class, a device's batch), `enter_together` (single writes of several people at once), `judge_results` (what would become of some), `class_sheet`, `read_result`, `delete_result`, `results_of_student`, `results_of_children`,
 `history_of_student`, `list_results`, `read_moved_child`, `list_without_baseline`; the guided test (`next_in_guided_test`, `read_guided_rules`,
 `read_guided_tests`, `add_guided_rules`); locks (`lock_results`,
 `unlock_results`, `lock_results_of_school`); how far testing is (`TestingStatus`, `sum_of`); `ResultWrite`, `ResultAnswer`, `SheetRow`, `StudentResult`, `ResultChange`.
@@ -15,6 +15,7 @@ from rightlevel.programme.results.actions import (
     enter_results,
     enter_together,
     history_of_student,
+    judge_results,
     list_results,
     list_without_baseline,
     next_in_guided_test,
@@ -45,6 +46,8 @@ from rightlevel.programme.results.locks import (
     unlock_results,
 )
 from rightlevel.programme.results.model import (
+    BY_FILE,
+    OVERRIDABLE,
     TESTERS,
     CurrentResult,
     GuidedTest,
@@ -61,6 +64,8 @@ from rightlevel.programme.results.model import (
 from rightlevel.programme.results.testing_status import TestingStatus, sum_of
 
 __all__ = [
+    "BY_FILE",
+    "OVERRIDABLE",
     "MAX_STEPS",
     "TASKS",
     "TESTED",
@@ -93,6 +98,7 @@ __all__ = [
     "enter_results",
     "enter_together",
     "history_of_student",
+    "judge_results",
     "list_results",
     "list_without_baseline",
     "lock_results",

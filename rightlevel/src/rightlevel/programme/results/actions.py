@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import date, datetime
 
 import msgspec
@@ -35,6 +36,7 @@ from rightlevel.programme.results.guided import (
 )
 from rightlevel.programme.results.model import (
     FORBIDDING,
+    METHODS,
     REFUSALS,
     Facts,
     GuidedTest,
@@ -83,10 +85,12 @@ async def enter_results(
     clock: Clock,
     *,
     keeps_details: bool = False,
+    methods: Sequence[str] = METHODS,
 ) -> list[ResultAnswer]:
     """What became of each write, in order. A write that is refused never holds up the others.
 
-    `keeps_details` is for whoever says only a level: the tool, assent, selection and notes of a result that is there stay.
+    `keeps_details` is for whoever says only a level: the tool, assent, selection and notes of a result that is there stay. `methods` are the ways
+    in which these may come.
 
     *Errors*: Forbidden; Invalid for none or more than MAX_WRITES, or an id sent twice. *Cost*: two statements, whatever the
     number; two more when somebody else was writing the same at the same moment, one for children who have moved since, and one when
@@ -100,7 +104,7 @@ async def enter_results(
     told = {write.tool_id for write in guided if write.tool_id is not None}
     tools = await store.tools_told(session, told) if told else ()
     for number, write in enumerate(writes):
-        faults = write_faults(write, rules.get(write.rules_version), tools=tools)
+        faults = write_faults(write, rules.get(write.rules_version), tools=tools, methods=methods)
         if faults:
             answers[number] = ResultAnswer(write.id, "invalid", message=REFUSALS["invalid"], faults=faults)
     numbers = [number for number in range(len(writes)) if number not in answers]
@@ -164,6 +168,47 @@ async def enter_together(
         if done is not None:
             answers[number] = _saved(write, fact, done)
     return answers
+
+
+class _LetGo(Exception):
+    """What was read is known, and nothing of it is to stay held."""
+
+
+async def judge_results(
+    session: Session,
+    actor: Actor,
+    writes: Sequence[ResultWrite],
+    clock: Clock,
+    *,
+    methods: Sequence[str] = METHODS,
+) -> list[ResultAnswer]:
+    """What would become of each write, in order, with what it does not say as it is; nothing is saved, and nothing stays held.
+
+    *Errors*: Forbidden; Invalid for none or more than MAX_WRITES. *Cost*: one statement, whatever the number, and a savepoint.
+    """
+    require(actor, "enter", "result")
+    _require_batch(writes)
+    day = today(clock)
+    faults = [write_faults(write, methods=methods) for write in writes]
+    sound = [number for number in range(len(writes)) if not faults[number]]
+    facts: list[Facts] = []
+    with suppress(_LetGo):
+        async with session.savepoint():
+            if sound:
+                asked = [writes[number] for number in sound]
+                facts = await store.read_facts(session, asked, [actor.person_id] * len(asked))
+            raise _LetGo
+    answers = [ResultAnswer(write.id, "invalid", message=REFUSALS["invalid"]) for write in writes]
+    for number, fact in zip(sound, facts, strict=True):
+        write = with_details_of(writes[number], fact)
+        code = judge(actor, write, fact, day)
+        answers[number] = ResultAnswer(
+            write.id, code, message=REFUSALS.get(code, ""), warnings=warnings_of(write, fact)
+        )
+    return [
+        msgspec.structs.replace(answer, faults=found) if found else answer
+        for answer, found in zip(answers, faults, strict=True)
+    ]
 
 
 def _plain_taps(taps: Sequence[tuple[Actor, Tap]]) -> list[int]:

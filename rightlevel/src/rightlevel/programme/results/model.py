@@ -19,6 +19,8 @@ Method = Literal["guided", "direct", "grid", "device"]
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 METHODS: tuple[Method, ...] = get_args(Method)
+BY_FILE: tuple[str, ...] = ("import",)
+"""How a result came by a file; nobody says it of what they enter."""
 MAX_NOTES = 500
 MAX_REASON = 200
 MAX_ID = 2**63 - 1
@@ -331,6 +333,7 @@ def write_faults(
     thresholds: Thresholds | None = THRESHOLDS,
     *,
     tools: Collection[tuple[int, str, int]] = (),
+    methods: Sequence[str] = METHODS,
 ) -> list[Fault]:
     """Everything wrong with a write by itself. `thresholds` are None for a version of them that there is not; `tools` are those there are, of
     which the write names one, as (id, subject, number).
@@ -346,7 +349,7 @@ def write_faults(
         faults.append(_one_of("subject", SUBJECTS, write.subject))
     if write.outcome not in OUTCOMES:
         faults.append(_one_of("outcome", OUTCOMES, write.outcome))
-    if write.method not in METHODS:
+    if write.method not in methods:
         faults.append(_one_of("method", METHODS, write.method))
     if write.outcome == "assessed" and write.subject in SUBJECTS and rank_of_write(write) is None:
         codes = ", ".join(level.code for level in SCALES[write.subject])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import msgspec
 
 from flatwater.contract import Accepted, Upload
@@ -11,17 +9,21 @@ from flatwater.paging import PageLimit
 from rightlevel.operations.import_runner import ImportRequest
 from rightlevel.programme.errors import Fault, Invalid
 from rightlevel.programme.exchange import (
+    HowToApply,
     ImportRun,
+    Kind,
     NewRun,
+    What,
     list_faults,
     list_left_rows,
+    list_preview,
     list_runs,
     read_run,
 )
 from rightlevel.programme.permissions import May
 from rightlevel.web.authority import keeping
 from rightlevel.web.feature import Deeds
-from rightlevel.web.importing import said_of, undo_run_of
+from rightlevel.web.importing import apply_run_of, said_of, undo_run_of
 from rightlevel.web.request import IMPORTS, ByUuid, Request, actor_of
 
 routes = Deeds("imports", "import", deeds={"read": "run"})
@@ -35,7 +37,7 @@ MANY_FAULTS = PageLimit(100)
 class ImportForm(msgspec.Struct, frozen=True):
     """What the sent file holds, how its columns are to be read (TOML; else by their headers), and whether only to try."""
 
-    kind: Literal["schools", "students"]
+    kind: Kind
     mapping: str = ""
     dry_run: bool = False
     leaves_bad_rows: bool = False
@@ -84,8 +86,25 @@ async def undo_import(request: Request, *, path: ByUuid) -> Accepted[ImportRun]:
     return _accepted(await undo_run_of(request, path.id, _accepted))
 
 
+@routes.post(
+    "/api/v1/imports/{id}/apply", May("run", "import"), rate=IMPORTS, work="none", deadline_s=SUBMIT_S
+)
+async def apply_import(request: Request, *, path: ByUuid, body: HowToApply) -> Accepted[ImportRun]:
+    """Imports the file of a dry run as it was said then, when its turn comes; 202 with the run to watch.
+
+    The file is kept for a day, while it is one of the last eight that were looked at. It is judged anew: what was changed since is told.
+    """
+    return _accepted(await apply_run_of(request, path.id, body, _accepted))
+
+
 def _accepted(run: ImportRun) -> Accepted[ImportRun]:
     return Accepted(run, f"/api/v1/imports/{run.id}")
+
+
+class PreviewFilters(msgspec.Struct, frozen=True):
+    """Rows of one kind only."""
+
+    what: What | None = None
 
 
 routes.answers("list_imports", "GET /api/v1/imports", list_runs)
@@ -105,4 +124,13 @@ routes.answers(
     list_left_rows,
     page=MANY_FAULTS,
     says="The rows that an import left out because they are wrong, as the file has them; number 0 holds the headers. Kept for 30 days.",
+)
+routes.answers(
+    "list_import_preview",
+    "GET /api/v1/imports/{id}/rows",
+    list_preview,
+    PreviewFilters,
+    page=MANY_FAULTS,
+    says="What would become of each row of the file of a dry run, field by field: wrong rows first, then possible duplicates, moved, changed, "
+    "new and unchanged ones. Kept for a day, of the last eight dry runs.",
 )

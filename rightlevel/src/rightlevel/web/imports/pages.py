@@ -16,13 +16,17 @@ from rightlevel.programme.errors import Fault, Invalid, NotFound
 from rightlevel.programme.exchange import (
     FIELDS,
     KINDS,
+    WHATS,
+    HowToApply,
     ImportRun,
     Kind,
     MappingInvalid,
     NewRun,
+    PreviewRow,
     SaidOfFile,
     is_undoable,
     list_faults,
+    list_preview,
     list_runs,
     list_sources,
     mapping_of_source,
@@ -31,7 +35,15 @@ from rightlevel.programme.exchange import (
 )
 from rightlevel.programme.permissions import May, may
 from rightlevel.web.authority import keeping
-from rightlevel.web.importing import SaidInFields, left_rows_csv, said_of, undo_run_of, with_fields
+from rightlevel.web.importing import (
+    SaidInFields,
+    apply_run_of,
+    left_rows_csv,
+    said_of,
+    undo_run_of,
+    with_fields,
+)
+from rightlevel.web.imports.api import PreviewFilters
 from rightlevel.web.language import N_
 from rightlevel.web.request import IMPORTS, READ_S, ByUuid, Request, actor_of
 from rightlevel.web.routes import Routes
@@ -45,6 +57,7 @@ SUBMIT_S = 60.0
 RUNNING = ("waiting", "reading", "saving")
 RUNS = PageLimit()
 FAULTS = PageLimit(100)
+FIRST_ROWS = PageRequest(20)
 LONGEST_LINE = 2_000
 ENCODINGS = (
     "utf-8",
@@ -72,7 +85,7 @@ ENCODINGS = (
     "utf-16",
 )
 """Some that are met often; any that Python knows can be asked for."""
-COLUMNS = {kind: [field.name for field in FIELDS[kind]] for kind in KINDS}
+COLUMNS = {kind: [(field.name, field.is_needed) for field in FIELDS[kind]] for kind in KINDS}
 
 
 class SentImport(msgspec.Struct, frozen=True):
@@ -80,8 +93,6 @@ class SentImport(msgspec.Struct, frozen=True):
 
     kind: str = ""
     mapping: str = ""
-    is_dry_run: bool = False
-    leaves_bad_rows: bool = False
     source: str = ""
     encoding: str = ""
     sheet: str = ""
@@ -136,7 +147,7 @@ async def _begun(request: Request, query: SendAgain) -> SentImport:
             kept = [each for each in text.splitlines() if each.partition("=")[0].strip() != option]
             # Before everything else, where no table has been opened yet.
             text = "\n".join([line, *kept])
-        return SentImport(said.kind, text, leaves_bad_rows=said.leaves_bad_rows, source=said.source)
+        return SentImport(said.kind, text, source=said.source)
     if query.source and kind is not None:
         text = await mapping_of_source(request.session, actor, kind, query.source)
         return SentImport(kind, text, source=query.source)
@@ -153,7 +164,7 @@ async def _begun(request: Request, query: SendAgain) -> SentImport:
     priority="first",
 )
 async def post_import(request: Request, *, form: SentImport, upload: Upload | None) -> Html | Redirect:
-    """Takes the file; it is imported when its turn comes."""
+    """Takes the file to be looked at: what would become of each row is shown before anything is saved."""
     actor = actor_of(request)
     kind, file = _checked(form, upload)
     fields = msgspec.convert(form, SaidInFields, from_attributes=True)
@@ -167,9 +178,8 @@ async def post_import(request: Request, *, form: SentImport, upload: Upload | No
     new = NewRun(
         kind,
         file.filename[:200],
-        form.is_dry_run,
-        file.size_bytes,
-        leaves_bad_rows=form.leaves_bad_rows,
+        is_dry_run=True,
+        bytes_total=file.size_bytes,
         mapping=said,
         source=source,
     )
@@ -199,9 +209,35 @@ async def import_page(request: Request, *, path: ByUuid, page: PageRequest) -> H
     may_undo = may(actor_of(request), "undo", "import") and await is_undoable(
         request.session, path.id, request.clock
     )
+    rows: tuple[PreviewRow, ...] = ()
+    if run.preview:
+        rows = tuple((await list_preview(request.session, actor_of(request), path.id, FIRST_ROWS)).items)
     return render(
-        request, "imports/one.html", **_run(request, run), page=faults, is_fragment=False, may_undo=may_undo
+        request,
+        "imports/one.html",
+        **_run(request, run),
+        page=faults,
+        rows=rows,
+        what=None,
+        is_fragment=False,
+        may_undo=may_undo,
     )
+
+
+@routes.get("/imports/{id}/rows", May("run", "import"), page=RUNS)
+async def import_rows_page(
+    request: Request, *, path: ByUuid, query: PreviewFilters, page: PageRequest
+) -> Html:
+    """What would become of each row of a file that was looked at, field by field."""
+    run = await read_run(request.session, actor_of(request), path.id)
+    found = await list_preview(request.session, actor_of(request), path.id, page, what=query.what)
+    return render(request, "imports/rows.html", **_run(request, run), page=found, what=query.what)
+
+
+@routes.post("/imports/{id}/apply", May("run", "import"), rate=IMPORTS, work="none", deadline_s=SUBMIT_S)
+async def post_apply_import(request: Request, *, path: ByUuid, form: HowToApply) -> Redirect:
+    """Imports the file that was looked at when its turn comes."""
+    return _to(await apply_run_of(request, path.id, form, _to))
 
 
 @routes.post("/imports/{id}/undo", May("undo", "import"), rate=IMPORTS, work="none", deadline_s=SUBMIT_S)
@@ -220,7 +256,7 @@ async def import_progress(request: Request, *, path: ByUuid) -> Html:
 
 
 def _run(request: Request, run: ImportRun) -> dict[str, Any]:
-    return {"run": run, "is_running": run.state in RUNNING, "rule": language_of(request).rule}
+    return {"run": run, "is_running": run.state in RUNNING, "rule": language_of(request).rule, "whats": WHATS}
 
 
 @routes.post(
