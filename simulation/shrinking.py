@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from simulation.deeds import KINDS, Deed
+from simulation.model.things import Groundless
 from simulation.player import Difference, Options, Player, Step
 from simulation.stage import Run, Stage
 
@@ -47,6 +48,8 @@ class Shrinker:
         try:
             player = Player(self._stage, run, self._seed, self._options)
             await player.play([replace(step, deeds=list(step.deeds)) for step in script])
+        except Groundless:
+            return None  # what was left out made something that an accepted deed is about
         finally:
             await run.throw_away()
         return player.differences[0] if player.differences else None

@@ -262,12 +262,16 @@ class ImportResult:
         verdicts = w.keys_made.setdefault("verdicts", [])
         if counted != expected:
             verdicts.append(("counts of an import of results", str(expected), True, str(counted)))
+        child, held = w.p.children[d.given["child"]], w.p.rounds[d.given["round"]]
+        cell = w.p.cell_for(child, held)
+        # The file went past the lock with its reason; its undoing has none to give.
+        is_locked = cell is not None and cell.school in held.locked
+        is_undone = answer["left"] is not None and not is_locked
         if answer["left"] is not None:
-            if answer["left"] != ("done", 1, 0):
-                verdicts.append(
-                    ("the undoing of results", "done, 1 removed, none left", True, str(answer["left"]))
-                )
-        elif not is_same:
+            due = ("faulty", 0, 1) if is_locked else ("done", 1, 0)
+            if answer["left"] != due:
+                verdicts.append(("the undoing of results", str(due), True, str(answer["left"])))
+        if not is_same and not is_undone:
             _done(w, d, d.given, 0, answer["result"])
 
     @staticmethod

@@ -24,6 +24,7 @@ from village_line import Line
 from flatwater.paging import PageRequest
 from flatwater.queries import read_queries
 from rightlevel.programme.accounts.scopes import forget_assignments
+from rightlevel.programme.exercises import RequirementChange, change_requirement
 from rightlevel.programme.groups import NewGrouping, accept_groups, groups_led_by, propose_groups
 from rightlevel.programme.results import ResultWrite, enter_results
 from rightlevel.programme.teaching import SessionRow, list_sessions
@@ -436,6 +437,43 @@ def test_who_lost_a_school_has_it_no_longer_on_the_phone_after_half_a_day(phone:
     finally:
         site.run(_give_back)
     assert assignments
+
+
+def test_an_exercise_that_is_due_is_told_before_the_first_entry_and_no_longer_once_it_is_not(
+    phone: Phone, site: Site
+) -> None:
+    told = "Before your levels in Reading are taken, pass an exercise for testers."
+    site.run(lambda served: _ask_for_exercise(served, True))
+    try:
+        page = phone.set_up()
+        phone.cut()
+        page.reload()
+        unlock(page)
+        expect(page.locator(".notice", has_text=told)).to_have_count(1)
+        open_grid(page)
+        expect(page.locator(".notice", has_text=told)).to_be_visible()
+        row_of(page, "Chan").get_by_role("link").click()
+        expect(page.locator(".notice", has_text=told)).to_be_visible()
+        page.goto("/phone#")
+        unlock(page)
+        open_grid(page, "Grade 3 A Mathematics")
+        expect(page.locator(".notice", has_text="pass an exercise")).to_have_count(0)
+    finally:
+        site.run(lambda served: _ask_for_exercise(served, False))
+    # With a network again, a pack that says so is not believed for half a day.
+    phone.mend()
+    page.goto("/phone/en")
+    unlock(page)
+    expect(page.locator(".notice", has_text=told)).to_have_count(0)
+    expect(page.locator("h1")).to_have_text("Teacher")
+
+
+async def _ask_for_exercise(served: Served, is_required: bool) -> None:
+    async with served.database.transaction(deadline_s=DEADLINE_S) as session:
+        coordinator = await actor_now(session, "coordinator")
+        await change_requirement(
+            session, coordinator, RequirementChange("language", is_required), served.clock
+        )
 
 
 async def _end_assignments(served: Served) -> int:

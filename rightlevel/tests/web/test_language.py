@@ -6,6 +6,7 @@ import ast
 import importlib
 import pkgutil
 import re
+from collections import Counter
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -19,7 +20,8 @@ import rightlevel.programme
 import rightlevel.web
 from flatwater.errors import Refused
 from rightlevel.programme.errors import Fault, Invalid, ProgrammeError
-from rightlevel.web.language import LANGUAGES, LOCALES, Language, choose_language
+from rightlevel.programme.languages import KeptLanguages
+from rightlevel.web.language import LANGUAGES, LOCALES, Language, choose_language, name_in
 from rightlevel.web.templating import ShownAgain, local_path
 
 ROOT = Path(rightlevel.__file__).parent
@@ -206,6 +208,19 @@ def test_translations_keep_the_blanks_and_do_not_contradict_each_other(code: str
             assert set(BLANK.findall(given)) >= wanted - {"n"}, (path.name, message.id)
             assert key(message.id).count("#") == given.count("#"), (path.name, message.id)
             assert seen.setdefault(key(message.id), given) == given, (path.name, message.id)
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_each_text_stands_once_in_a_language(code: str) -> None:
+    """A second one is mended in one place and stays as it was in the other."""
+    catalogues = "\n".join(path.read_text("utf-8") for path in sorted((LOCALES / code).glob("*.po")))
+    texts = Counter(re.findall(r'^msgid ((?:".*"\n)+)', catalogues, re.MULTILINE))
+    assert [text for text, count in texts.items() if count > 1 and text != '""\n'] == []
+
+
+def test_a_language_is_called_by_its_own_name_also_where_no_page_is_offered_in_it() -> None:
+    kept = KeptLanguages()
+    assert [name_in(kept, each) for each in ("km", "vi", "hi", "xx")] == ["ខ្មែរ", "Tiếng Việt", "हिन्दी", "xx"]
 
 
 def test_the_account_decides_then_the_device_then_the_browser_then_english() -> None:

@@ -40,7 +40,10 @@ def demo(port: int | None, memory_mb: int | None, data_folder: Path | None) -> N
     address = f"http://{settings.host}:{settings.port}"
     if made is None:
         click.echo("The demonstration is there already; its passwords were shown when it was made.")
-        click.echo(f"  a new one:  rightlevel person reset --username teacher --data {settings.data_folder}")
+        program = (
+            sys.argv[0] if sys.argv[0].endswith("rightlevel") else "rightlevel"
+        )  # as it was called: make has it in .venv
+        click.echo(f"  a new one:  {program} person reset --username teacher --data {settings.data_folder}")
     else:
         click.echo(f"Made {made.schools} schools, {made.children:,} children and {made.results:,} results.")
         click.echo("Sign in with one of these; the passwords are shown this once:")
@@ -49,7 +52,8 @@ def demo(port: int | None, memory_mb: int | None, data_folder: Path | None) -> N
         click.echo(
             "Here admins sign in with a password alone; in a real programme they also need two-step verification."
         )
-    click.echo(f"Open {address} (Ctrl-C ends it)")
+    # Not yet: nothing listens before the next process says so, and that one may be refused.
+    click.echo(f"Open {address} as soon as it says that it is there (Ctrl-C ends it)")
     serve_instead(settings, memory_mb)
 
 

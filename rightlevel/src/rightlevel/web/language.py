@@ -351,6 +351,12 @@ def languages_in(kept: KeptLanguages) -> dict[str, Language]:
     return kept.made.languages
 
 
+def name_in(kept: KeptLanguages, code: str) -> str:
+    """What a language calls itself, also one in which no page is offered. *Cost*: as `languages_in` and `language_name`."""
+    offered = languages_in(kept)
+    return offered[code].name if code in offered else language_name(code)
+
+
 class _Made:
     """The languages of one platform."""
 

@@ -11,6 +11,7 @@ from people import NOW, Cast
 from flatwater.clock import StandingClock
 from flatwater.transaction import Session
 from rightlevel.programme.errors import Forbidden, Invalid
+from rightlevel.programme.exercises import RequirementChange, change_requirement
 from rightlevel.programme.groups import NewGrouping, accept_groups, propose_groups
 from rightlevel.programme.packs import MOST_SCHOOLS, PackDeeds, actions, read_pack
 from rightlevel.programme.permissions import Actor
@@ -129,6 +130,19 @@ async def test_what_was_recorded_of_a_drawn_child_lies_nowhere_in_a_mentors_pack
     assert "beginner" not in str(told)
     theirs = await read_pack(session, cast.teacher, clock)
     assert (theirs.retests, [each.name for each in theirs.groups[0].members]) == ([], ["Bopha"])
+
+
+async def test_a_pack_tells_in_which_subjects_an_exercise_is_to_be_passed_first(
+    session: Session, cast: Cast, clock: StandingClock
+) -> None:
+    assert (await read_pack(session, cast.teacher, clock)).exercises_due == []
+    for subject in ("language", "math"):
+        await change_requirement(session, cast.coordinator, RequirementChange(subject, True), clock)
+    assert (await read_pack(session, cast.teacher, clock)).exercises_due == ["language", "math"]
+    assert (await read_pack(session, cast.teacher_elsewhere, clock)).exercises_due == ["language"], (
+        "not of a subject that is nobody's here"
+    )
+    assert (await read_pack(session, cast.coordinator, clock)).exercises_due == []
 
 
 async def test_who_visits_schools_has_the_form_and_their_own_drafts_along(

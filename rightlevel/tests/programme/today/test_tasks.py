@@ -7,7 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from people import NOW, Cast
+from people import NOW, Cast, actor_now
 from visiting import a_visit
 
 from flatwater.clock import StandingClock
@@ -53,6 +53,9 @@ update round set kind = 'midline' where id = %(round)s
 -- name: nobody
 -- Everybody's work at a school ends.
 update assignment set ended_at = now() where school_id = %(school)s
+-- name: assign
+-- Somebody's work at a school begins.
+insert into assignment (person_id, school_id, subject, from_on) values (%(person)s, %(school)s, 'language', '2026-01-01')
 -- name: many_schools
 -- Schools that nobody works at.
 insert into school (place_id, code, name_local, name_latin, status) select %(place)s, 'M' || n, 'M' || n, '', 'open' from generate_series(1, %(many)s) n
@@ -108,6 +111,18 @@ async def test_a_teacher_is_told_how_many_children_are_to_test_in_each_subject(
     left = {each.subject: each.count for each in (await tasks_of(session, cast.teacher, clock)).now}
     assert left == {"language": 5, "math": 2}
     assert (await tasks_of(session, cast.viewer, clock)).now == ()
+
+
+async def test_a_count_of_several_schools_is_not_told_as_one_schools(
+    session: Session, cast: Cast, clock: StandingClock
+) -> None:
+    found = await seen(session, cast.mentor, clock)
+    assert found["test_children"].is_of_many is False
+    work = {"person": cast.mentor.person_id, "school": cast.school_b}
+    await session.execute(QUERIES["assign"], work)
+    mentor = await actor_now(session, "mentor")
+    soon = {each.subject: each for each in (await tasks_of(session, mentor, clock)).soon}
+    assert {subject: each.is_of_many for subject, each in soon.items()} == {"language": True, "math": False}
 
 
 async def test_attendance_waits_from_monday_to_friday_until_it_is_taken(

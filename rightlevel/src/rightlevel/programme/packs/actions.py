@@ -8,6 +8,7 @@ from flatwater.clock import Clock, today
 from flatwater.paging import CEILING_ROWS, PageRequest
 from flatwater.transaction import Session
 from rightlevel.programme.errors import Fault, Invalid
+from rightlevel.programme.exercises import exercises_due
 from rightlevel.programme.forms import current_form, form_version, rules_of, to_json
 from rightlevel.programme.groups import GroupRow, groups_in_use, read_group
 from rightlevel.programme.packs.model import (
@@ -48,7 +49,7 @@ async def read_pack(session: Session, actor: Actor, clock: Clock, school_ids: Se
     """What the actor's phone may hold: of the schools that are named, else of all of theirs, as many as there is room for.
 
     In a session of one moment: visits and groups are listed and then read, and one that is deleted in between would be not found.
-    *Errors*: Forbidden; Invalid for more than MOST_SCHOOLS. *Cost*: six statements, two for each school and three for each group; at most
+    *Errors*: Forbidden; Invalid for more than MOST_SCHOOLS. *Cost*: seven statements, two for each school and three for each group; at most
     MOST_CHILDREN children are held.
     """
     require(actor, "enter", "result")
@@ -103,6 +104,7 @@ async def read_pack(session: Session, actor: Actor, clock: Clock, school_ids: Se
         left_out=left_out,
         is_cut=is_cut,
         has_own_digits=actor.has_own_digits,
+        exercises_due=[str(each) for each in await exercises_due(session, actor)],
     )
 
 

@@ -164,6 +164,8 @@ class Pack(msgspec.Struct, frozen=True):
     """What one person's phone holds: their own schools, classes, children and groups, the round of today, rules and tools; for who visits
     schools also the form, their drafts, and whom they are asked to test again.
 
+    `exercises_due` are the subjects in which its owner's levels are refused, save at practice schools, until they have passed an exercise.
+
     `left_out` are the schools for which there was no room; `is_cut` says that children of a school are missing.
     """
 
@@ -188,6 +190,7 @@ class Pack(msgspec.Struct, frozen=True):
     left_out: list[str]
     is_cut: bool = False
     has_own_digits: bool = False
+    exercises_due: list[str] = []
 
 
 def child_of(school_id: int, found: list[tuple[str, SheetRow]]) -> PackChild:

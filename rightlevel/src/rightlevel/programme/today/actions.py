@@ -126,6 +126,7 @@ async def _attendance(session: Session, actor: Actor, clock: Clock) -> list[Task
         subject=groups[0].subject,
         school_id=groups[0].school_id,
         group_id=one.group_id if one else None,
+        is_of_many=len({(each.school_id, each.subject) for each in groups}) > 1,
     )
 
 
@@ -151,6 +152,7 @@ async def _to_test(
                 school_id=waiting[0].school_id,
                 class_id=waiting[0].class_id,
                 grade=waiting[0].grade,
+                is_of_many=len({each.school_id for each in waiting}) > 1,
             )
         )
     return tasks

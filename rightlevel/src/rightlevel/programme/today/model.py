@@ -38,7 +38,8 @@ TaskKind: TypeAlias = Literal[
 class Task(msgspec.Struct, frozen=True):
     """One kind of thing to do, and how many of them wait; `is_more`: more than were counted.
 
-    `first` names the first of them, where that helps: a group, a class, a child or a school. The ids say where it is done.
+    `first` names the first of them, where that helps: a group, a class, a child or a school. The ids say where it is done. `is_of_many`: the
+    count is of more than the school and subject that are named, which are where to begin.
     """
 
     kind: TaskKind
@@ -51,6 +52,7 @@ class Task(msgspec.Struct, frozen=True):
     class_id: int | None = None
     grade: int | None = None
     group_id: int | None = None
+    is_of_many: bool = False
 
 
 class Today(msgspec.Struct, frozen=True):

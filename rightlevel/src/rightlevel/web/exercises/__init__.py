@@ -32,7 +32,7 @@ from rightlevel.programme.exercises import (
 from rightlevel.programme.levels import SCALES
 from rightlevel.programme.permissions import SUBJECTS, May, Subject
 from rightlevel.web.feature import IN_PAGES, Deeds, Filters
-from rightlevel.web.language import N_, language_name, languages_in
+from rightlevel.web.language import N_, languages_in, name_in
 from rightlevel.web.request import CLASS_BODY, ById, Request, actor_of
 from rightlevel.web.templating import language_of, render
 from rightlevel.web.words import WORDS
@@ -192,7 +192,7 @@ async def exercises_page(request: Request) -> Html:
     return render(
         request,
         "exercises/list.html",
-        rows=[(each, _name_of(request, each.language)) for each in rows],
+        rows=[(each, name_in(request.app.languages, each.language)) for each in rows],
         due=await exercises_due(request.session, actor),
     )
 
@@ -213,7 +213,9 @@ async def new_exercise_page(request: Request, *, query: ExerciseBegun) -> Html:
         levels=SCALES[subject],
         typed="\n".join(map(_typed, begun.cases)) if begun is not None else "",
         needed=begun.needed if begun is not None else None,
-        exercise_languages=[(code, _name_of(request, code)) for code in languages_in(request.app.languages)],
+        exercise_languages=[
+            (code, name_in(request.app.languages, code)) for code in languages_in(request.app.languages)
+        ],
     )
 
 
@@ -253,7 +255,7 @@ async def exercise_page(request: Request, *, path: ById) -> Html:
         "exercises/one.html",
         exercise=exercise,
         cases=cases,
-        name=_name_of(request, exercise.language),
+        name=name_in(request.app.languages, exercise.language),
     )
 
 
@@ -267,7 +269,7 @@ async def exercise_key_page(request: Request, *, path: ById) -> Html:
         "exercises/key.html",
         exercise=exercise,
         cases=cases,
-        name=_name_of(request, exercise.language),
+        name=name_in(request.app.languages, exercise.language),
     )
 
 
@@ -284,13 +286,8 @@ async def exercise_attempt_page(request: Request, *, path: ById) -> Html:
         "exercises/attempt.html",
         attempt=attempt,
         rows=rows,
-        name=_name_of(request, attempt.language),
+        name=name_in(request.app.languages, attempt.language),
     )
-
-
-def _name_of(request: Request, code: str) -> str:
-    known = languages_in(request.app.languages)
-    return known[code].name if code in known else language_name(code)
 
 
 def _choice(request: Request, task: str, choice: str) -> str:

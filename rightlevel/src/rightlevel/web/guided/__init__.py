@@ -32,7 +32,7 @@ from rightlevel.programme.results import (
 )
 from rightlevel.programme.schools import read_school
 from rightlevel.programme.tools import TOOL_NUMBERS, Tool, ToolSearch, items_of, list_tools
-from rightlevel.web.language import N_, Language, languages_in
+from rightlevel.web.language import N_, Language, name_in
 from rightlevel.web.request import Request, actor_of
 from rightlevel.web.results.entry import Entry, ResultPath, entry_of, refusal_of
 from rightlevel.web.routes import Routes
@@ -195,8 +195,8 @@ async def _values(
 
 
 def _languages(request: Request, tools: list[Tool]) -> list[tuple[str, str]]:
-    known, codes = languages_in(request.app.languages), dict.fromkeys(each.language for each in tools)
-    return [(code, known[code].name if code in known else code) for code in codes]
+    codes = dict.fromkeys(each.language for each in tools)
+    return [(code, name_in(request.app.languages, code)) for code in codes]
 
 
 def _address(test: Test, query: dict[str, Any]) -> str:

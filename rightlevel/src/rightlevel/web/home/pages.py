@@ -119,7 +119,10 @@ def _line(language: Language, task: Task) -> ToDo:
     )
     subject = language.gettext(word("subject", task.subject)) if task.subject else ""
     more = language.gettext("and more") if task.is_more else ""
-    detail = " · ".join(each for each in (subject, task.first, more) if each)
+    named = " · ".join(each for each in (subject, task.first) if each)
+    if task.is_of_many:
+        named = language.gettext("Begin with {what}", what=named)
+    detail = " · ".join(each for each in (named, more) if each)
     return ToDo(_text(language, task), url, icon, detail)
 
 

@@ -31,7 +31,7 @@ from rightlevel.web.language import BUDDHIST_YEARS, IN_BUDDHIST_ERA, Language, l
 from rightlevel.web.request import Request, actor_of
 from rightlevel.web.routes import Routes
 from rightlevel.web.templating import impersonal, language_of, static_address
-from rightlevel.web.words import word
+from rightlevel.web.words import WORDS, word
 
 routes = Routes("phone")
 
@@ -155,17 +155,7 @@ def phone_words(language: Language, languages: Sequence[Language]) -> dict[str, 
     locale, _name, _direction = locale_of(language.code)
     return {
         **guided_words(language),
-        "short": {
-            "beginner": _("Begin­ner"),
-            "paragraph": _("Para­graph"),
-            "number_1digit": _("1 digit"),
-            "number_2digit": _("2 digits"),
-            "subtraction": _("Sub­tract"),
-            "division": _("Divide"),
-            "word_problems": _("Word problem"),
-            "comprehension1": _("Compre­hend 1"),
-            "comprehension2": _("Compre­hend 2"),
-        },
+        "short": {code: _(text) for code, text in WORDS["level_short"].items()},
         "levels": {subject: [[each.rank, each.code] for each in scale] for subject, scale in SCALES.items()},
         "subject": {each: _(word("subject", each)) for each in SCALES},
         "round": {each: _(word("round", each)) for each in ("baseline", "midline", "endline")},
@@ -285,6 +275,8 @@ def phone_words(language: Language, languages: Sequence[Language]) -> dict[str, 
         ),
         "another_tab": _("Another window sends now."),
         "child_of_level": _("{name}: {level}"),
+        "exercise_due": _("Before your levels in {subject} are taken, pass an exercise for testers."),
+        "exercises": _("Exercises for testers"),
         **visit_words(language),
         **child_words(language),
     }

@@ -409,7 +409,7 @@
 
   // A pack that an earlier version of this page kept has less in it; it is fetched anew with the next network.
   const whole = (kept) => kept && {
-    retests: [], forms: [], visits: [], grades: [], may: {}, ...kept,
+    retests: [], forms: [], visits: [], grades: [], may: {}, exercises_due: [], ...kept,
     schools: kept.schools.map((each) => ({ subjects: [], teachers: [], ...each })),
     groups: kept.groups.map((each) => ({ is_led: true, ...each })),
   };
@@ -426,15 +426,15 @@
     if (body.person_id !== vault.person_id) throw new Error("another person's pack");
     const fresh = { ...body, clock_off_ms: new Date(body.made_at) - Date.now() };
     await vault.keepPack(fresh);
-    pack = fresh;
+    pack = whole(fresh); // of another host that is a version behind there may be less in it
     others?.postMessage("changed");
   }
 
   // A pack that is older than half a day is fetched again where there is a network: who lost a school has it no longer, and who may enter
-  // nothing any more has no pack at all. What waits to be sent stays, whatever comes of it.
+  // nothing any more has no pack at all. Who has an exercise to pass may have passed it since. What waits to be sent stays, whatever comes of it.
   async function freshen() {
     const mine = vault;
-    if (!mine || !pack || isSending || serverNow() - new Date(pack.made_at) < DAY_MS / 2 || items.some((each) => each.state === "waiting")) return;
+    if (!mine || !pack || isSending || serverNow() - new Date(pack.made_at) < (pack.exercises_due.length ? 0 : DAY_MS / 2) || items.some((each) => each.state === "waiting")) return;
     try {
       connection = await connect();
       if (vault !== mine || connection.person_id !== mine.person_id) return;
@@ -485,6 +485,11 @@
     if (item.state === "conflict") return { choice: "", where: "conflict", item, there: item.answer.current };
     return { choice: choiceOf(item.body), where: item.state === "refused" ? "refused" : "phone", item, there };
   }
+  // That levels of a subject are refused until its owner has passed an exercise is said before the first is entered, as the server says it.
+  const isDue = (school, subject) => !school?.is_practice && pack.exercises_due.includes(subject);
+  const dueText = (subject) => make("p", { class: "notice warn" }, icon("warn"), make("span", {}, filled(words.exercise_due, { subject: words.subject[subject] }), " ",
+    make("a", { href: "/exercises" }, words.exercises)));
+  const due = (schoolId, subject) => (isDue(pack.schools.find((each) => each.id === schoolId), subject) ? dueText(subject) : null);
   const nameOf = (choice) => words.level[choice] ?? words.other[choice] ?? "–";
   const gradeName = (grade) => words.grade.replace("{number}", number.format(grade));
   const classKey = (each) => (each.class_id ? `class-${each.class_id}` : `grade-${each.grade}`);
@@ -530,7 +535,7 @@
     nameOf: (choice) => nameOf(choice), gradeName: (grade) => gradeName(grade), className: (each) => className(each), groupName: (each) => groupName(each),
     classesOf, children, reasonOf: (item) => reasonOf(item), oneWaiting: (item) => oneWaiting(item), lastItem: (key) => lastItem(key),
     guidedAbout: (subject, tools) => guidedAbout(subject, tools), notice: () => (notice ? say(notice, "good") : null),
-    leaving: (deed, changed) => { [onLeaving, onChanged] = [deed, changed]; }, fault: () => make("p", { class: "fault", role: "alert", hidden: true }),
+    due, leaving: (deed, changed) => { [onLeaving, onChanged] = [deed, changed]; }, fault: () => make("p", { class: "fault", role: "alert", hidden: true }),
     get pack() { return pack; }, get items() { return items; },
     // Does what is kept, and goes on; where it can't be kept that is said, and what was entered stays on the screen.
     async kept(place, deed, onward, pressed = null) {
@@ -611,6 +616,7 @@
       location.pathname.startsWith("/phone") ? null : say(words.needs_network, "warn"),
       off ? say(filled(words.clock_wrong, { here: moment.format(new Date()), there: moment.format(serverNow()) }), "warn") : null,
       pack.round?.state === "open" ? null : say(words.no_round),
+      pack.exercises_due.filter((subject) => pack.schools.some((each) => each.subjects.includes(subject) && isDue(each, subject))).map(dueText),
       pack.left_out.length ? say(filled(words.cut, { most: number.format(pack.most_children), schools: pack.left_out.join(", ") }), "warn") : null,
       pack.is_cut ? say(filled(words.cut_children, { most: number.format(pack.most_children) }), "warn") : null,
       problems.length ? make("section", { class: "panel" }, make("a", { class: "link-row", href: "#outbox" }, make("b", {}, words.to_look_at),
@@ -720,6 +726,7 @@
       notice ? say(notice, "good") : null,
       isOpen ? make("div", { class: "filters once" }, make("label", { class: "field" }, words.date_of_test, day),
         make("label", { class: "field" }, words.tool, tool)) : say(words.no_round, "warn"),
+      isOpen ? make("div", { id: "due" }, due(school.id, subject) ?? "") : null,
       make("p", { class: "grid-progress", id: "progress" }, progressOf(children, subject)),
       isOpen ? make("p", {}, button(words.test_next, () => {
         const next = children.find((child) => stateOf(child, subject).where === "none");
@@ -761,6 +768,7 @@
       old.replaceWith(fresh);
       if (hasFocus) fresh.querySelector(`[value="${CSS.escape(hasFocus)}"]`)?.focus({ preventScroll: true });
     }
+    if (!only) document.getElementById("due")?.replaceChildren(due(Number(schoolId), subject) ?? "");
     const told = document.getElementById("progress");
     if (told) told.textContent = progressOf(children, subject);
   }
@@ -800,7 +808,7 @@
     const place = make("div", { class: "guided" });
     const own = className(classesOf(school).find((each) => classKey(each) === classKey(child)) ?? child);
     const back = title(child.name, `${child.code} · ${gradeName(child.grade)} · ${words.subject[subject]}`, hash, own);
-    show(back, notice ? say(notice, "good") : null, place);
+    show(back, notice ? say(notice, "good") : null, due(school.id, subject), place);
     const tools = pack.tools.filter((each) => each.subject === subject);
     const about = guidedAbout(subject, tools);
     guidedTest.open(place, about, (came) => confirmLevel(place, child, subject, hash, about, came));

@@ -71,7 +71,7 @@ const phoneChildren = (phone) => {
     }, "second")),
     choices(words.level_now, "level", [...words.levels[row.subject].map(([, code]) => [code, words.level[code]]), ...OTHERS.map((each) => [each, words.other[each]])],
       item ? item.body.level ?? item.body.outcome : ""), fault, make("button", { class: "button" }, words.save));
-    show(head, phone.notice(), item?.state === "refused" ? say(phone.reasonOf(item), "bad") : null,
+    show(head, phone.notice(), phone.due(row.school_id, row.subject), item?.state === "refused" ? say(phone.reasonOf(item), "bad") : null,
       row.first_tool ? make("p", { class: "mute" }, filled(words.other_tool, { tool: number.format(row.first_tool) })) : null, place, form);
   }
 

@@ -32,7 +32,7 @@ from rightlevel.programme.tools import (
     read_tool,
 )
 from rightlevel.web.feature import Deeds
-from rightlevel.web.language import languages_in
+from rightlevel.web.language import languages_in, name_in
 from rightlevel.web.request import CLASS_BODY, ById, Request, actor_of
 from rightlevel.web.templating import language_of, render
 
@@ -107,11 +107,6 @@ def _typed(items: list[ToolItem]) -> str:
     return "\n".join(f"{item.text}{IS}{item.answer}" if item.answer else item.text for item in items)
 
 
-def _language_name(request: Request, code: str) -> str:
-    known = languages_in(request.app.languages)
-    return known[code].name if code in known else code
-
-
 @routes.get("/tools", May("read", "tool"), tags=("pages",))
 async def tools_page(request: Request) -> Html:
     """The newest version of every tool, by subject and language."""
@@ -120,7 +115,7 @@ async def tools_page(request: Request) -> Html:
     for tool in tools:
         sets.setdefault((tool.subject, tool.language), []).append(tool)
     rows = [
-        (subject, language, _language_name(request, language), found)
+        (subject, language, name_in(request.app.languages, language), found)
         for (subject, language), found in sets.items()
     ]
     return render(request, "tools/list.html", sets=rows)
@@ -157,7 +152,7 @@ async def new_tool_page(request: Request, *, query: ToolBegun) -> Html:
         follows=follows,
         tasks=tasks,
         numbers=[(each, language_of(request).number(each)) for each in TOOL_NUMBERS],
-        tool_languages=[(code, _language_name(request, code)) for code in known],
+        tool_languages=[(code, name_in(request.app.languages, code)) for code in known],
     )
 
 
@@ -234,7 +229,7 @@ async def tool_page(request: Request, *, path: ById) -> Html:
         request,
         "tools/one.html",
         tool=tool,
-        language_name=_language_name(request, tool.language),
+        language_name=name_in(request.app.languages, tool.language),
         parts=parts,
         thresholds=rules.thresholds,
         versions=versions,
