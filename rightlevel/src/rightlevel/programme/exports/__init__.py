@@ -37,7 +37,7 @@ from rightlevel.programme.exports.odata import (
     service_document,
     sets_of,
 )
-from rightlevel.programme.exports.pages import PageReading
+from rightlevel.programme.exports.pages import PageReading, check_mark
 from rightlevel.programme.exports.parquet_file import ParquetFile
 from rightlevel.programme.exports.reading import Part, Reading, Rows, SheetBegun
 from rightlevel.programme.exports.sheet_file import Workbook
@@ -75,6 +75,7 @@ __all__ = [
     "What",
     "Workbook",
     "begin_export",
+    "check_mark",
     "choices_of",
     "end_export",
     "error_document",

@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any, Final
 
 from flatwater.transaction import Session
+from rightlevel.programme.errors import Fault, Invalid
 from rightlevel.programme.exports import store
 from rightlevel.programme.exports.actions import check_ask
 from rightlevel.programme.exports.model import ExportAsk
@@ -17,6 +18,19 @@ from rightlevel.programme.visits import VisitSearch, forms_in_use, rows_of_visit
 
 PAGE_ROWS: Final = 50_000
 """A page ends after the forty schools with which it has so many."""
+
+
+async def check_mark(session: Session, ask: ExportAsk, page: ODataPage) -> None:
+    """Passes where a page may begin at its mark: else rows would be told twice or passed over. *Errors*: Invalid."""
+    if page.after is None:
+        return
+    of = page.of
+    has_pages = of.what in OF_SCHOOLS and not of.is_deidentified
+    rounds = await store.rounds_of(session, ask.round_id) if of.what == "results" else [ask.round_id or 0]
+    if not has_pages or page.after.round_id not in rounds:
+        raise Invalid(
+            faults=(Fault("$skiptoken", "This is not the address of a next page", page.after.text()[:40]),)
+        )
 
 
 class PageReading:
@@ -39,6 +53,7 @@ class PageReading:
         """Its rows. *Errors*: those of `check_ask`. *Cost*: a statement for forty schools; a count reads every row of the set once more."""
         await check_ask(self._session, self._actor, self._ask)
         page = self._page
+        await check_mark(self._session, self._ask, page)
         values = store.values_of(self._actor, self._ask, key, today) | {
             "fields": [each.field for each in page.conditions],
             "tests": [each.test for each in page.conditions],

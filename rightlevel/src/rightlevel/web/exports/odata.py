@@ -20,6 +20,7 @@ from rightlevel.programme.exports import (
     ODataPage,
     ODataSet,
     begin_export,
+    check_mark,
     error_document,
     metadata_document,
     narrowed,
@@ -197,6 +198,7 @@ async def _rows(
             {"what": of.what, "format": "jsonl", "is_deidentified": of.is_deidentified}, ExportAsk
         )
         ask = narrowed(msgspec.structs.replace(asked, **more), page.conditions)
+        await check_mark(session, ask, page)
         return actor, await begin_export(session, actor, ask, request.clock), ask, page
 
     try:
