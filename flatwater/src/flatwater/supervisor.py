@@ -445,6 +445,11 @@ def thread_beside(work: Callable[[], object], *, name: str) -> threading.Thread:
     return thread
 
 
+def ask_loop(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, ResultT]) -> ResultT:
+    """What a thread asks of the loop that it works beside: done there, waited for here. *Errors*: what the work raises."""
+    return asyncio.run_coroutine_threadsafe(work, loop).result()
+
+
 def after(seconds: float, work: Callable[[], object], *, name: str) -> threading.Timer:
     """A started timer that does its work in a thread once the time is up, unless it is cancelled before."""
     timer = threading.Timer(seconds, _told(work, name))

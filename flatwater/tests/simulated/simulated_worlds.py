@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from typing import Any
+from unittest.mock import patch
 
 import msgspec
 from psycopg import errors
@@ -14,6 +15,7 @@ from psycopg_pool import PoolTimeout as DriverTimeout
 from psycopg_pool import TooManyRequests
 from simulated_loop import SimulatedClock, SimulatedLoop
 
+from flatwater import transaction
 from flatwater.announcing import Drop
 from flatwater.cache import Cache
 from flatwater.circuit_breaker import CircuitBreaker
@@ -573,6 +575,12 @@ class SimulatedDatabase(Database):
         return made
 
 
+async def _send_command(connection: Any, text: str) -> str:
+    """What goes through libpq itself to a real server."""
+    return (await connection.execute(text)).statusmessage
+
+
+@patch.object(transaction, "send_command", _send_command)
 async def pool(loop: SimulatedLoop) -> None:
     """Every connection comes back clean however the work ended; what may not be done twice is done once; nobody waits past their time."""
     database = SimulatedDatabase(loop, Limits(connections=2, waiting=4, acquire_s=2.0))

@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from flatwater.clock import SystemClock
+from flatwater.supervisor import ask_loop
 from rightlevel.assembly import Platform, open_platform
 from rightlevel.commands.running import data_option, json_option, running_steps, settings_for, with_platform
 from rightlevel.database.server import PrivateServer, Server, open_server
@@ -125,7 +126,7 @@ async def _restore(folder: Path, settings: Settings, server: Server) -> str:
         loop = asyncio.get_running_loop()
 
         def put_back(name: str, content: bytes) -> None:
-            asyncio.run_coroutine_threadsafe(store.put(name, content), loop).result()
+            ask_loop(loop, store.put(name, content))
 
         await asyncio.to_thread(
             restore_backup,

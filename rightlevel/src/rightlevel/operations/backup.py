@@ -15,17 +15,18 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final
 
 import msgspec
 
 from flatwater.clock import Clock
 from flatwater.pool import Database
 from flatwater.queries import load_queries
+from flatwater.supervisor import ask_loop
 from flatwater.transaction import Session
 from rightlevel.database.dumping import dump, has_platform, restore
 from rightlevel.database.errors import DatabaseProblem
@@ -39,7 +40,6 @@ Say = Callable[[str], None]
 Pictures = Callable[[], Iterator[tuple[str, bytes]]]
 """The photos of a store that is no folder, by name; asked for in a thread."""
 PutBack = Callable[[str, bytes], None]
-ResultT = TypeVar("ResultT")
 STORED: Final = re.compile(r"visits/[0-9a-f]{2}/[0-9a-f-]{36}/[0-9a-f-]{36}\.jpg")
 NAME: Final = re.compile(r"rightlevel-\d{8}T\d{6}Z")
 BLOCK_BYTES: Final = 1_000_000
@@ -225,17 +225,14 @@ def pictures_of(album: Album) -> Pictures:
     """The photos of an album's store, for a thread beside the loop that this is called on. One that was swept meanwhile is left out."""
     loop = asyncio.get_running_loop()
 
-    def here(work: Coroutine[Any, Any, ResultT]) -> ResultT:
-        return asyncio.run_coroutine_threadsafe(work, loop).result()
-
     def pictures() -> Iterator[tuple[str, bytes]]:
-        page = here(album.stored_after())
+        page = ask_loop(loop, album.stored_after())
         while page:
             for _, name in page:
-                content = here(album.bytes_of(name))
+                content = ask_loop(loop, album.bytes_of(name))
                 if content is not None:
                     yield name, content
-            page = here(album.stored_after(page[-1][0]))
+            page = ask_loop(loop, album.stored_after(page[-1][0]))
 
     return pictures
 
