@@ -32,6 +32,7 @@ from rightlevel.programme.permissions import Actor
 from rightlevel.web.exporting import own_address
 from rightlevel.web.feature import Deeds
 from rightlevel.web.request import READ_S, WRITE_S, Request
+from rightlevel.web.routes import Declaring
 
 routes = Deeds("exports", "file")
 
@@ -85,61 +86,39 @@ class ODataAsk(ODataOptions, frozen=True):
         }
 
 
-@routes.get(
-    "/odata/{secret}",
-    Everyone(),
-    rate=ODATA,
-    work="none",
-    deadline_s=READ_S,
-    tags=("service",),
-    statuses=TOLD,
-    media=(JSON,),
-)
+def _shows(path: str, *media: str) -> Declaring:
+    """A route of OData: its token stands in the address, and what goes wrong is told as OData does."""
+    return routes.get(
+        path,
+        Everyone(),
+        rate=ODATA,
+        work="none",
+        deadline_s=READ_S,
+        tags=("service",),
+        statuses=TOLD,
+        media=media,
+    )
+
+
+@_shows("/odata/{secret}", JSON)
 async def odata_service(request: Request, *, path: Secret) -> Raw:
     """Which sets there are (the service document of OData 4.0). The secret is an API token that only reads."""
     return await _document(request, path.secret, is_metadata=False)
 
 
-@routes.get(
-    "/odata/{secret}/",
-    Everyone(),
-    rate=ODATA,
-    work="none",
-    deadline_s=READ_S,
-    tags=("service",),
-    statuses=TOLD,
-    media=(JSON,),
-)
+@_shows("/odata/{secret}/", JSON)
 async def odata_service_root(request: Request, *, path: Secret) -> Raw:
     """The same, as clients write it that put a stroke behind every folder."""
     return await _document(request, path.secret, is_metadata=False)
 
 
-@routes.get(
-    "/odata/{secret}/$metadata",
-    Everyone(),
-    rate=ODATA,
-    work="none",
-    deadline_s=READ_S,
-    tags=("service",),
-    statuses=TOLD,
-    media=(XML, JSON),
-)
+@_shows("/odata/{secret}/$metadata", XML, JSON)
 async def odata_metadata(request: Request, *, path: Secret) -> Raw:
     """The sets and the type of each column (CSDL 4.0 as XML)."""
     return await _document(request, path.secret, is_metadata=True)
 
 
-@routes.get(
-    "/odata/{secret}/{name}",
-    Everyone(),
-    rate=ODATA,
-    work="none",
-    deadline_s=READ_S,
-    tags=("service",),
-    statuses=TOLD,
-    media=(JSON,),
-)
+@_shows("/odata/{secret}/{name}", JSON)
 async def odata_set(request: Request, *, path: SecretAndSet, query: ODataAsk) -> Streamed | Raw:
     """The rows of a set, some 50,000 an answer, with the address of the next ones.
 
@@ -149,16 +128,7 @@ async def odata_set(request: Request, *, path: SecretAndSet, query: ODataAsk) ->
     return await _rows(request, path, query, is_only_count=False)
 
 
-@routes.get(
-    "/odata/{secret}/{name}/$count",
-    Everyone(),
-    rate=ODATA,
-    work="none",
-    deadline_s=READ_S,
-    tags=("service",),
-    statuses=TOLD,
-    media=(TEXT, JSON),
-)
+@_shows("/odata/{secret}/{name}/$count", TEXT, JSON)
 async def odata_count(request: Request, *, path: SecretAndSet, query: ODataAsk) -> Streamed | Raw:
     """How many rows of a set meet a `$filter`."""
     return await _rows(request, path, query, is_only_count=True)
