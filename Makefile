@@ -11,10 +11,11 @@ DEMO_DATA ?= .demo
 PORT ?= 8000
 CASES ?= 20000
 SEED ?= 11
-# A process more than there are cores (a third of the time is waiting), each with a PostgreSQL of its own; a file's tests stay together, in the
-# order of the files (the browser's last).
+# A process more than there are cores (a third of the time is waiting), each with a PostgreSQL of its own; browsers keep a core each busy. A file's
+# tests stay together, in the order of the files.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(4, (os.cpu_count() or 1) + 1))')
-SIDE_BY_SIDE := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+BROWSERS ?= $(shell $(PYTHON) -c 'import os; print(min(4, os.cpu_count() or 1))')
+SIDE_BY_SIDE := --dist loadfile --no-loadscope-reorder
 
 .PHONY: help demo test walks check format lint types contracts quick bench simulate hosts requests pins browser clean
 
@@ -49,13 +50,15 @@ browser: $(DEV_READY)
 	@$(BIN)/python rightlevel/tests/find_browser.py
 
 test: $(DEV_READY) browser ## Set everything up and run every test, the browser's included
-	$(BIN)/pytest $(SIDE_BY_SIDE) -m "not walk"
+	@failed=0; $(BIN)/pytest -n $(WORKERS) $(SIDE_BY_SIDE) -m "not walk and not browser" || failed=1; \
+	$(BIN)/pytest -n $(BROWSERS) $(SIDE_BY_SIDE) -m "not walk and browser" || failed=1; exit $$failed
 
-walks: $(DEV_READY) ## The long walks: every page and form as every role, every measurement started once
-	$(BIN)/pytest $(SIDE_BY_SIDE) -m walk
+walks: $(DEV_READY) browser ## The long walks: every page and form as every role, every measurement started once
+	@failed=0; $(BIN)/pytest -n $(WORKERS) $(SIDE_BY_SIDE) -m "walk and not browser" || failed=1; \
+	$(BIN)/pytest -n $(BROWSERS) --dist load -m "walk and browser" || failed=1; exit $$failed
 
 quick: $(DEV_READY) ## The tests without the browser
-	$(BIN)/pytest $(SIDE_BY_SIDE) -m "not walk and not browser" -q
+	$(BIN)/pytest -n $(WORKERS) $(SIDE_BY_SIDE) -m "not walk and not browser" -q
 
 check: $(DEV_READY) lint types contracts test walks ## Format, lint, types, import contracts, tests, walks
 

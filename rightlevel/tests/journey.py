@@ -13,7 +13,7 @@ PASSWORD = "three words in a row"
 PHONE = {"width": 360, "height": 740}
 DESK = {"width": 1280, "height": 900}
 START_S = 60
-PATIENCE_MS = 15_000
+PATIENCE_MS = 30_000
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
