@@ -92,7 +92,7 @@ async def test_what_ends_without_a_pdf_is_too_large(tmp_path: Path, text: str) -
 async def test_memory_beyond_the_bound_ends_the_program_and_not_the_service(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("rightlevel.operations.printing.MOST_BYTES", 15_000_000)
+    monkeypatch.setattr("rightlevel.operations.printing.MOST_BYTES", 2_000_000)
     with pytest.raises(PdfTooLarge):
         await PRINTER.print(PAGE.format(more=""), CSS)
 

@@ -23,7 +23,7 @@ FILES_BYTES: Final = 7_000_000
 """What it has of the files of libraries, which its bound does not count."""
 STACKS_BYTES: Final = 37_000_000
 """What its threads reserve and never write to, which the bound counts: stacks of 8 MB, of two threads to four beside
-the first (seen in twelve runs; which of them live at once is not the same each time)."""
+the first (seen in eight runs; which of them live at once is not the same each time)."""
 CPU_S: Final = 30
 PRINT_S: Final = 40.0
 MOST_WAITING: Final = 4
