@@ -258,6 +258,16 @@ class Go:
             await self._settled(lambda: self.run.client.ask(self.deed.which, "POST", path, headers, body))
         )
 
+    async def bring_in(self, fields: dict[str, str], filename: str, text: str) -> Told:
+        """Uploads a CSV file to import and waits for what came of it, which is the answer's data; refused where the file is."""
+        told = await self.upload("/api/v1/imports", fields, filename, text.encode(), "text/csv")
+        if told.is_done:
+            run = await self.until_ended(f"/api/v1/imports/{told.data['id']}")
+            told.data = run
+            if run["state"] != "done":
+                told.status, told.code, told.data = 409, f"import {run['state']}", None
+        return told
+
     async def until_ended(self, path: str) -> dict[str, Any]:
         """How an import ended, which is done in the background. *Errors*: Unanswered when it does not end."""
         until = time.monotonic() + ENDED_S

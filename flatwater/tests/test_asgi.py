@@ -11,6 +11,7 @@ import msgspec
 import pytest
 import uvicorn
 from network import Onlooker, query
+from waiting import until
 
 from flatwater import asgi
 from flatwater.answers import Answer, problem
@@ -317,12 +318,6 @@ async def served(listening: Socket, database: Database) -> AsyncIterator[Served]
     listening.app = app = ContractApp(routes, application, lifespan)
     async with app.running(), httpx.AsyncClient(base_url=f"http://127.0.0.1:{listening.port}") as client:
         yield Served(app, application, things, client, listening.port)
-
-
-async def until(is_so: Callable[[], bool], within_s: float = 3.0) -> None:
-    async with asyncio.timeout(within_s):
-        while not is_so():
-            await asyncio.sleep(0.01)
 
 
 AS_SOK = {"x-name": "Sok"}

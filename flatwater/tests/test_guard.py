@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Scope
+from waiting import until
 
 from flatwater.errors import DatabaseUnavailable, DeadlineExceeded, StatementTimeout
 from flatwater.guard import Guard, GuardLimits, answer_to
@@ -48,10 +49,7 @@ async def served(
 
 async def until_left(guard: Guard) -> None:
     """A client has its answer before the request has left the guard."""
-    until = time.monotonic() + 5
-    while guard.in_flight:
-        assert time.monotonic() < until
-        await asyncio.sleep(0.01)
+    await until(lambda: not guard.in_flight, within_s=5)
 
 
 async def test_work_in_the_background_is_not_ended_by_the_deadline() -> None:

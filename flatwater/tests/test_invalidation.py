@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import msgspec
@@ -13,6 +12,7 @@ import psycopg
 import pytest
 from network import Network, Onlooker
 from running_server import RunningServer
+from waiting import until
 
 from flatwater import invalidation as module
 from flatwater.announcing import Way
@@ -59,13 +59,6 @@ async def start(
     return Process(database, cache, invalidation)
 
 
-async def until(what: Callable[[], bool], *, wait_s: float = 6.0) -> None:
-    end = time.monotonic() + wait_s
-    while not what():
-        assert time.monotonic() < end, "it did not happen"
-        await asyncio.sleep(0.02)
-
-
 def fill(*processes: Process) -> None:
     for each in processes:
         each.cache.put("a", "a", tags=("person:1",))
@@ -86,7 +79,7 @@ async def test_a_commit_is_heard_everywhere(
         session.invalidate("schools", **drop)
         assert held(writer) == held(other) == ["a", "b"], "not before the commit"
     assert held(writer) == left, "the writer's own process forgets at once"
-    await until(lambda: held(other) == left)
+    await until(lambda: held(other) == left, within_s=6)
 
 
 async def test_what_is_rolled_back_is_never_told(processes: list[Process]) -> None:
@@ -106,7 +99,7 @@ async def test_one_commit_tells_once_and_too_much_becomes_everything(processes: 
     async with writer.database.transaction(deadline_s=5) as session:
         for number in range(5_000):
             session.invalidate("schools", tag=f"nobody:{number:06}")
-    await until(lambda: held(other) == [])
+    await until(lambda: held(other) == [], within_s=6)
     assert writer.database.announcer.told == 1
 
 
@@ -128,7 +121,7 @@ async def test_a_transaction_that_commits_late_is_heard_after_one_that_began_lat
         fill(other)
         await asyncio.sleep(2.2)
         fill(other)
-    await until(lambda: held(other) == ["b"])
+    await until(lambda: held(other) == ["b"], within_s=6)
 
 
 async def test_nonsense_on_the_channel_makes_everything_forgotten(
@@ -139,7 +132,7 @@ async def test_nonsense_on_the_channel_makes_everything_forgotten(
     with psycopg.connect(conninfo, autocommit=True) as connection:
         connection.execute("select pg_notify('flatwater_invalidation', 'hello')")
         connection.execute("insert into flatwater_outbox (payload) values ('hello')")
-    await until(lambda: held(other) == [])
+    await until(lambda: held(other) == [], within_s=6)
 
 
 async def test_a_process_whose_listening_connection_is_cut_forgets_everything(conninfo: str) -> None:
@@ -152,8 +145,8 @@ async def test_a_process_whose_listening_connection_is_cut_forgets_everything(co
                 "select pg_terminate_backend(pid) from pg_stat_activity "
                 "where query in ('LISTEN flatwater_invalidation', 'SELECT 1') and pid <> pg_backend_pid()"
             )
-        await until(lambda: len(process.cache) == 0)
-        await until(lambda: process.invalidation.statistics().is_hearing)
+        await until(lambda: len(process.cache) == 0, within_s=6)
+        await until(lambda: process.invalidation.statistics().is_hearing, within_s=6)
         fill(process)
         assert held(process) == ["a", "b"]
 
@@ -166,10 +159,10 @@ async def test_without_a_server_nothing_is_given_out_until_it_is_back() -> None:
             process = await start(opened, server.conninfo, "notify")
             fill(process)
             server.end(signal.SIGKILL)
-            await until(lambda: not process.invalidation.statistics().is_hearing)
+            await until(lambda: not process.invalidation.statistics().is_hearing, within_s=6)
             assert held(process) == []
             server.start()
-            await until(lambda: process.invalidation.statistics().is_hearing, wait_s=15)
+            await until(lambda: process.invalidation.statistics().is_hearing, within_s=15)
             assert len(process.cache) == 0, "what was said meanwhile was not heard"
     finally:
         server.remove()
@@ -198,4 +191,4 @@ async def test_a_silent_network_is_noticed_within_the_trust(
         await asyncio.sleep(1.1)
         assert held(process) == []
         network.speak()
-        await until(lambda: process.invalidation.statistics().is_hearing, wait_s=10)
+        await until(lambda: process.invalidation.statistics().is_hearing, within_s=10)

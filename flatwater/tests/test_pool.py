@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from network import Network, Onlooker, query
 from running_server import RunningServer
+from waiting import until
 
 from flatwater.errors import (
     CommitUnknown,
@@ -50,12 +51,6 @@ async def ask(database: Database) -> int:
 async def sleep(database: Database, seconds: float, deadline_s: float = DEADLINE_S) -> None:
     async with database.read(deadline_s=deadline_s) as session:
         await session.fetch_value(SLEEP, {"seconds": seconds})
-
-
-async def until(is_so: Callable[[], bool], within_s: float = 3.0) -> None:
-    async with asyncio.timeout(within_s):
-        while not is_so():
-            await asyncio.sleep(0.005)
 
 
 @contextlib.asynccontextmanager

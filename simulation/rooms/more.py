@@ -658,13 +658,10 @@ class ImportChildren:
         )
         text = CSV + "".join(",".join(map(str, row)) + "\n" for row in rows)
         fields = {"kind": "students", "dry_run": "false"}
-        told = await go.upload("/api/v1/imports", fields, "children.csv", text.encode(), "text/csv")
+        told = await go.bring_in(fields, "children.csv", text)
         if not told.is_done:
             return told
-        run = await go.until_ended(f"/api/v1/imports/{told.data['id']}")
-        if run["state"] != "done":
-            told.status, told.code, told.data = 409, f"import {run['state']}", None
-            return told
+        run = told.data
         found = await go.read("GET", f"/api/v1/students?school_id={w.ids[here.school]}&limit=1000")
         made = next(each["id"] for each in found.data["items"] if each["code"] == f"C{d.key}")
         record = await go.read("GET", f"/api/v1/students/{made}")
@@ -732,13 +729,10 @@ class UndoImport:
             return school
         text = CSV + f"{school.data['code']},U{d.key},{name_of(d.key)} Gone,1,3\n"
         fields = {"kind": "students", "dry_run": "true"}
-        told = await go.upload("/api/v1/imports", fields, "undone.csv", text.encode(), "text/csv")
+        told = await go.bring_in(fields, "undone.csv", text)
         if not told.is_done:
             return told
-        run = await go.until_ended(f"/api/v1/imports/{told.data['id']}")
-        if run["state"] != "done":
-            told.status, told.code, told.data = 409, f"import {run['state']}", None
-            return told
+        run = told.data
         page = f"/imports/{run['id']}"
         if d.key % 2:
             applied = await go.form(page, f"{page}/apply")
@@ -829,13 +823,10 @@ class ImportSchools:
         )
         text = "".join(",".join(map(str, row)) + "\n" for row in rows)
         fields = {"kind": "schools", "dry_run": "false"}
-        told = await go.upload("/api/v1/imports", fields, "schools.csv", text.encode(), "text/csv")
+        told = await go.bring_in(fields, "schools.csv", text)
         if not told.is_done:
             return told
-        run = await go.until_ended(f"/api/v1/imports/{told.data['id']}")
-        if run["state"] != "done":
-            told.status, told.code, told.data = 409, f"import {run['state']}", None
-            return told
+        run = told.data
         found = await go.read("GET", f"/api/v1/schools?search=S{d.key}&limit=1000")
         made = next(each for each in found.data["items"] if each["code"] == f"S{d.key}")
         told.data = {**run, "made": made}

@@ -8,6 +8,8 @@ from typing import Final
 from flatwater.clock import today
 from flatwater.contract import Streamed
 from flatwater.transaction import Session
+from rightlevel.programme.accounts import actor_by_token
+from rightlevel.programme.errors import NotFound
 from rightlevel.programme.exports import ExportAsk, begin_export
 from rightlevel.programme.permissions import Actor
 from rightlevel.web.application import is_secure
@@ -49,6 +51,15 @@ def file_name(ask: ExportAsk, day: date) -> str:
     """Such as `results-2026-11-23.csv`."""
     kind = "-de-identified" if ask.is_deidentified else ""
     return f"{ask.what}{kind}-{day}.{ask.format}"
+
+
+async def live_holder(request: Request, session: Session, secret: str) -> Actor:
+    """Whose live address it is, with the rights of now. *Errors*: NotFound for a token that is none, has ended, or could write."""
+    actor = await actor_by_token(session, secret, request.app.clock, address=request.address)
+    # An address is passed on, pasted and kept: one that could write is none.
+    if actor is None or actor.token is None or actor.token.may_write:
+        raise NotFound
+    return actor
 
 
 def own_address(request: Request) -> str:

@@ -11,7 +11,6 @@ from flatwater.contract import Everyone, Html, Streamed
 from flatwater.paging import PageLimit, PageRequest
 from flatwater.rate_limit import RateClass
 from flatwater.transaction import Session
-from rightlevel.programme.accounts import actor_by_token
 from rightlevel.programme.errors import Fault, Forbidden, Invalid, NotFound
 from rightlevel.programme.exports import (
     FORMATS,
@@ -27,7 +26,7 @@ from rightlevel.programme.exports import (
 )
 from rightlevel.programme.permissions import Actor, May, may
 from rightlevel.programme.rounds import list_rounds
-from rightlevel.web.exporting import KINDS, stream_export, streamed
+from rightlevel.web.exporting import KINDS, live_holder, stream_export, streamed
 from rightlevel.web.exports import odata
 from rightlevel.web.feature import IN_PAGES, Deeds
 from rightlevel.web.request import READ_S, WRITE_S, ByUuid, Request, actor_of
@@ -151,10 +150,7 @@ async def live_file(request: Request, *, path: SecretAndWhat, query: LiveAsk) ->
     ask = ExportAsk(path.what, **msgspec.structs.asdict(query))
 
     async def begin(session: Session) -> tuple[Actor, str]:
-        actor = await actor_by_token(session, path.secret, request.app.clock, address=request.address)
-        # An address is passed on, pasted and kept: one that could write is none.
-        if actor is None or actor.token is None or actor.token.may_write:
-            raise NotFound
+        actor = await live_holder(request, session, path.secret)
         try:
             return actor, await begin_export(session, actor, ask, request.clock)
         except Forbidden as error:

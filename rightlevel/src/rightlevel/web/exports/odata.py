@@ -11,7 +11,6 @@ import msgspec
 from flatwater.contract import Everyone, Raw, Streamed
 from flatwater.rate_limit import RateClass
 from flatwater.transaction import Session
-from rightlevel.programme.accounts import actor_by_token
 from rightlevel.programme.errors import Fault, Forbidden, Invalid, NotFound, OutOfScope
 from rightlevel.programme.exports import (
     ExportAsk,
@@ -29,7 +28,7 @@ from rightlevel.programme.exports import (
     sets_of,
 )
 from rightlevel.programme.permissions import Actor
-from rightlevel.web.exporting import own_address
+from rightlevel.web.exporting import live_holder, own_address
 from rightlevel.web.feature import Deeds
 from rightlevel.web.request import READ_S, WRITE_S, Request
 from rightlevel.web.routes import Declaring
@@ -136,7 +135,7 @@ async def odata_count(request: Request, *, path: SecretAndSet, query: ODataAsk) 
 
 async def _document(request: Request, secret: str, *, is_metadata: bool) -> Raw:
     async def read(session: Session) -> list[ODataSet]:
-        return sets_of(await _holder(request, session, secret))
+        return sets_of(await live_holder(request, session, secret))
 
     try:
         _require_version(request)
@@ -154,7 +153,7 @@ async def _rows(
     request: Request, path: SecretAndSet, query: ODataAsk, *, is_only_count: bool
 ) -> Streamed | Raw:
     async def begin(session: Session) -> tuple[Actor, str, ExportAsk, ODataPage]:
-        actor = await _holder(request, session, path.secret)
+        actor = await live_holder(request, session, path.secret)
         of = _set_called(path.name, sets_of(actor))
         more = query.narrowing()
         page = page_asked(
@@ -184,14 +183,6 @@ async def _rows(
     headers = {**HEADERS, "link": f'</api/v1/exports/{export_id}>; rel="describedby"'}
     chunks = request.app.exports.stream(actor, export_id, ask, page)
     return Streamed(chunks, TEXT if is_only_count else JSON, headers)
-
-
-async def _holder(request: Request, session: Session, secret: str) -> Actor:
-    actor = await actor_by_token(session, secret, request.app.clock, address=request.address)
-    # An address is passed on, pasted and kept: one that could write is none.
-    if actor is None or actor.token is None or actor.token.may_write:
-        raise NotFound
-    return actor
 
 
 def _set_called(name: str, sets: Iterable[ODataSet]) -> ODataSet:
