@@ -1881,7 +1881,8 @@ create trigger round_counts_follow_its_roll after update of roll_at on round for
 -- each kind that one found.
 create table import_run (
     id uuid primary key default new_id(),
-    kind text not null constraint import_run_kind_is_known check (kind in ('schools', 'students', 'results')),
+    kind text not null constraint import_run_kind_is_known
+        check (kind in ('places', 'schools', 'classes', 'students', 'results', 'people', 'assignments')),
     filename text not null,
     is_dry_run boolean not null default false,
     state import_state not null default 'waiting',
@@ -1979,8 +1980,13 @@ create table import_changed (
     version integer not null,
     before jsonb not null,
     result_id uuid,
+    -- Places, classes, people and assignments: what each row did, in its order, for it is undone from its end.
+    thing text constraint import_changed_thing_is_known check (thing in ('place', 'boundary', 'class', 'person', 'assignment')),
+    thing_id bigint,
+    is_new boolean not null default false,
     primary key (run_id, number),
-    constraint import_changed_is_of_one_thing check (num_nonnulls(student_id, school_id, result_id) = 1)
+    constraint import_changed_is_of_one_thing check (num_nonnulls(student_id, school_id, result_id, thing_id) = 1),
+    constraint import_changed_thing_has_its_number check ((thing is null) = (thing_id is null))
 );
 create index import_changed_by_student on import_changed (student_id) where student_id is not null;
 create index import_changed_by_result on import_changed (result_id) where result_id is not null;
@@ -1988,7 +1994,8 @@ create index import_changed_by_result on import_changed (result_id) where result
 -- What was said of the files of one source, for its next file.
 create table import_source (
     id bigint generated always as identity primary key,
-    kind text not null constraint import_source_kind_is_known check (kind in ('schools', 'students', 'results')),
+    kind text not null constraint import_source_kind_is_known
+        check (kind in ('places', 'schools', 'classes', 'students', 'results', 'people', 'assignments')),
     name text not null constraint import_source_name_is_short check (length(name) between 1 and 100),
     mapping text not null constraint import_source_mapping_is_bounded check (length(mapping) <= 65536),
     used_at timestamptz not null default now()

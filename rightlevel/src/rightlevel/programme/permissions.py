@@ -140,6 +140,8 @@ TABLE: dict[tuple[str, str], frozenset[Role]] = {
     ("export", "data_quality"): _MENTORS,
     ("export", "teaching"): _FIELD,
     ("export", "assignment"): _LEADERS,
+    ("export", "class"): _LEADERS,
+    ("export", "place"): _LEADERS,
     ("export", "person"): _LEADERS,
     ("export", "count"): _FIELD,
     ("export", "deidentified"): frozenset({"admin", "coordinator", "viewer"}),

@@ -1,11 +1,12 @@
 """Assignments: who works at which school, in which subject, with which class, from when to when. One table for mentors and teachers.
 
-Public: `list_assignments`, `create_assignment`, `end_assignment`, many at once (`create_assignments`, `end_assignments`), `schools_without`,
+Public: `list_assignments`, `create_assignment`, `change_last_day`, `end_assignment`, many at once (`create_assignments`, `end_assignments`), `schools_without`,
 `assigned_schools`; `Assignment`, `NewAssignment`.
 """
 
 from rightlevel.programme.assignments.actions import (
     assigned_schools,
+    change_last_day,
     create_assignment,
     create_assignments,
     end_assignment,
@@ -20,6 +21,7 @@ __all__ = [
     "NewAssignment",
     "SchoolWithout",
     "assigned_schools",
+    "change_last_day",
     "create_assignment",
     "create_assignments",
     "end_assignment",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 
 import msgspec
 
@@ -97,6 +98,38 @@ async def end_assignment(session: Session, actor: Actor, assignment_id: int, clo
     forget_assignments(session, ended.person_id)
     await write_audit(session, actor, "end", "assignment", assignment_id, before=msgspec.to_builtins(ended))
     return ended
+
+
+async def change_last_day(
+    session: Session, actor: Actor, assignment_id: int, to_on: date | None, clock: Clock
+) -> Assignment:
+    """Gives an assignment that was not ended another last day, or none. *Errors*: NotFound, Invalid, AlreadyTaken where the same begins before it.
+
+    Who may make it last longer may assign, too.
+    """
+    require(actor, "end", "assignment")
+    found = await store.find_assignment(session, assignment_id, today(clock))
+    if to_on is None or (found.to_on is not None and to_on > found.to_on):
+        require(actor, "create", "assignment")
+    new = NewAssignment(
+        found.person_id, found.school_id, found.subject, found.class_id, from_on=found.from_on, to_on=to_on
+    )
+    faults = [fault for fault in assignment_faults(new, today(clock)) if fault.field == "to_on"]
+    if faults:
+        raise Invalid(faults=tuple(faults))
+    try:
+        async with session.savepoint():
+            changed = await store.change_last_day_row(session, assignment_id, to_on)
+    except ConstraintViolated as error:
+        rule = "The same is assigned to this person from a later day on already"
+        raise AlreadyTaken(faults=(Fault("to_on", rule),)) from error
+    if not changed:
+        raise NotFound
+    forget_assignments(session, found.person_id)
+    before = {"to_on": found.to_on and found.to_on.isoformat()}
+    after = {"to_on": to_on and to_on.isoformat()}
+    await write_audit(session, actor, "change", "assignment", assignment_id, before=before, after=after)
+    return await store.find_assignment(session, assignment_id, today(clock))
 
 
 async def create_assignments(

@@ -43,6 +43,12 @@ update assignment
 set ended_at = %(now)s
 where id = %(assignment_id)s and ended_at is null
 
+-- name: change_last_day
+-- Gives an assignment that was not ended another last day. Served by the primary key.
+update assignment
+set to_on = %(to_on)s
+where id = %(assignment_id)s and ended_at is null
+
 -- name: schools_ever_held
 -- The schools assigned to somebody now or in the past. Served by assignment_by_person.
 select distinct school_id

@@ -60,6 +60,12 @@ async def end_assignment_row(session: Session, assignment_id: int, now: datetime
     return await session.execute(_queries["end_assignment"], {"assignment_id": assignment_id, "now": now})
 
 
+async def change_last_day_row(session: Session, assignment_id: int, to_on: date | None) -> int:
+    return await session.execute(
+        _queries["change_last_day"], {"assignment_id": assignment_id, "to_on": to_on}
+    )
+
+
 async def schools_ever_held(session: Session, person_id: int, *, subject: str | None) -> list[int]:
     query = _queries["schools_ever_held"]
     values = {"person_id": person_id, "subject": subject}

@@ -32,7 +32,15 @@ from rightlevel.programme.exchange.applying import (
     run_to_apply,
     try_to_hold_run,
 )
-from rightlevel.programme.exchange.fields import FIELDS, KINDS, PERSONAL_KINDS, VALUES, Kind, Terms
+from rightlevel.programme.exchange.fields import (
+    DEED_KINDS,
+    FIELDS,
+    KINDS,
+    PERSONAL_KINDS,
+    VALUES,
+    Kind,
+    Terms,
+)
 from rightlevel.programme.exchange.mapping import ColumnMapping, MappingInvalid, read_mapping
 from rightlevel.programme.exchange.model import (
     ImportCollided,
@@ -57,6 +65,7 @@ from rightlevel.programme.exchange.store import SaidOfFile, end_left_runs, keep_
 from rightlevel.programme.exchange.undoing import UNDONE_WITHIN, is_undoable, run_to_undo
 
 __all__ = [
+    "DEED_KINDS",
     "FIELDS",
     "KINDS",
     "MOST_ATTEMPTS",

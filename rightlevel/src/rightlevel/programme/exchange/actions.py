@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import timedelta
 from typing import IO, Final, NamedTuple
 
@@ -16,11 +17,11 @@ from flatwater.transaction import ConstraintViolated, Session
 from rightlevel.programme.accounts import require_still
 from rightlevel.programme.audit import write_audit
 from rightlevel.programme.errors import Conflict, Forbidden, NotFound
-from rightlevel.programme.exchange import result_rows, store
+from rightlevel.programme.exchange import deed_rows, result_rows, store
 from rightlevel.programme.exchange.applying import take_file
 from rightlevel.programme.exchange.binding import HeadersInvalid, bind
 from rightlevel.programme.exchange.fault_file import MOST_KEPT, FaultFile
-from rightlevel.programme.exchange.fields import Kind, Terms
+from rightlevel.programme.exchange.fields import DEED_KINDS, Kind, Terms
 from rightlevel.programme.exchange.left_rows import TooMuchLeft, chunks_of, left_rows
 from rightlevel.programme.exchange.mapping import ColumnMapping, mapping_by_headers
 from rightlevel.programme.exchange.model import (
@@ -35,6 +36,7 @@ from rightlevel.programme.exchange.model import (
 )
 from rightlevel.programme.exchange.opening import OpeningFault
 from rightlevel.programme.exchange.previewing import count_preview, preview_rows, preview_wrong
+from rightlevel.programme.exchange.row_deeds import Asking
 from rightlevel.programme.exchange.row_plan import Block, RowPlan
 from rightlevel.programme.exchange.sheets import Sheet, SheetFault
 from rightlevel.programme.exchange.undoing import undo_import
@@ -122,7 +124,7 @@ async def import_sheet(
                 run_id=run_id,
                 new=new,
                 plan=plan,
-                grades=terms.grades,
+                terms=terms,
                 clock=clock,
                 sheet=sheet,
                 reopen=reopen,
@@ -214,16 +216,21 @@ class _Ahead:
 
 
 class _Saving(NamedTuple):
-    """One import that was read whole: who imports what, by which plan and grades."""
+    """One import that was read whole: who imports what, by which plan and settings."""
 
     actor: Actor | None
     run_id: str
     new: NewRun
     plan: RowPlan
-    grades: tuple[int, ...]
+    terms: Terms
     clock: Clock
     sheet: Sheet
     reopen: Callable[[], Sheet] | None
+
+    @property
+    def asking(self) -> Asking:
+        """Who does what the rows say. *Errors*: Forbidden for the command line."""
+        return Asking(_somebody(self.actor), self.clock, self.terms, self.plan.mapped)
 
 
 async def _judge_and_save(
@@ -237,8 +244,13 @@ async def _judge_and_save(
     labels = columns | {"place": ", ".join(place) or "place"}
     if new.kind == "results":
         found = await result_rows.find_faults(session, _somebody(saving.actor), columns, saving.clock)
+    elif new.kind in DEED_KINDS:
+        with closing(FaultFile()) as refused:
+            found = await deed_rows.judge(session, new.kind, saving.asking, columns, refused)
+            await store.copy_faults(session, refused)
+            found += refused.count
     else:
-        found = await store.find_faults(session, new.kind, plan.mapped, labels, saving.grades)
+        found = await store.find_faults(session, new.kind, plan.mapped, labels, saving.terms.grades)
     wrong = found + faults.count
     skipped = 0
     if wrong and new.is_dry_run and not _is_past_help(faults, found):
@@ -336,6 +348,9 @@ async def _save(session: Session, saving: _Saving) -> store.Saved:
         matched = await result_rows.apply_results(session, _somebody(actor), saving.run_id, clock)
         await store.add_waiting_counts(session)
         return store.Saved(matched.rows_new, matched.rows_changed)
+    if new.kind in DEED_KINDS:
+        counted = await deed_rows.apply(session, new.kind, saving.asking, saving.run_id)
+        return store.Saved(counted.added, counted.changed)
     await changing(session, actor, "import", new.filename)
     await tell_today(session, today(clock))
     return await store.apply_students(session, saving.plan.mapped, clock.now(), audited)

@@ -14,11 +14,17 @@ from rightlevel.programme.exchange.mapping import ColumnMapping, Source
 from rightlevel.programme.exchange.opening import looks_like_data
 from rightlevel.programme.exchange.place_path import Part, Step, path_faults, path_text
 from rightlevel.programme.exchange.row_plan import Asked, Column, Explained, RowPlan
-from rightlevel.programme.exchange.sheets import Sheet, SheetFault
+from rightlevel.programme.exchange.sheets import Sheet, SheetFault, header_key
 from rightlevel.programme.exchange.source_text import rule_broken, shown, with_source
 from rightlevel.programme.exchange.values import NULL, Convert, Remembered, Wrong, escaped
 
 SHOWN_HEADERS = 60
+SECRETS: Final = frozenset(
+    {"password", "passwords", "passwort", "passcode", "pin", "pincode", "secret", "ពាក្យសម្ងាត់", "លេខសម្ងាត់"}
+)
+NO_SECRETS: Final = (
+    "Passwords don't stand in files: take this column out. Each person chooses their own with a one-time code"
+)
 MOST_CURES_TRIED: Final = 1_000
 """Different values of a column whose line was tried; faults beyond come without one."""
 
@@ -53,6 +59,8 @@ class _Binder:
 
     def columns(self) -> list[Column]:
         kind, sources = self._mapping.kind, self._mapping.sources
+        if kind == "people":
+            self._refuse_secrets()
         columns = [
             self._column(field, sources.get(field.name)) for field in FIELDS[kind] if not field.is_place
         ]
@@ -69,6 +77,12 @@ class _Binder:
             self._fault_headers(missing)
             self._not_there.clear()
         return columns
+
+    def _refuse_secrets(self) -> None:
+        """No password comes by a file, used or not: whoever sends one is told to take it out, so that no such file goes round."""
+        for header in self._sheet.headers:
+            if header_key(header) in SECRETS:
+                self.faults.append((self._sheet.header_row, header, "", NO_SECRETS, ""))
 
     def _fault_headers(self, missing: list[str]) -> None:
         said: list[str] = []

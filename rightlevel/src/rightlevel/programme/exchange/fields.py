@@ -8,8 +8,10 @@ from typing import Any, Final, Literal, get_args
 
 import msgspec
 
+from rightlevel.programme.days import FIRST_DAY, LAST_DAY
 from rightlevel.programme.exchange.sheets import normalised_header
 from rightlevel.programme.exchange.values import (
+    NULL,
     Convert,
     Wrong,
     choice_of,
@@ -23,13 +25,16 @@ from rightlevel.programme.exchange.values import (
     tidied,
     uuid_of,
     whole_number_of,
+    with_plain_digits,
 )
 from rightlevel.programme.permissions import Subject
 from rightlevel.programme.students.model import LONGEST_CODE, OLDEST, YOUNGEST, name_key
 
-Kind = Literal["schools", "students", "results"]
+Kind = Literal["places", "schools", "classes", "students", "results", "people", "assignments"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
-PERSONAL_KINDS: Final[tuple[Kind, ...]] = ("results",)
+DEED_KINDS: Final[tuple[Kind, ...]] = ("places", "classes", "people", "assignments")
+"""What is imported row by row, each as the deed that it is by hand."""
+PERSONAL_KINDS: Final[tuple[Kind, ...]] = (*DEED_KINDS, "results")
 """What somebody answers for by name, so that the command line, which is nobody, imports none."""
 EARLIEST_TEST: Final = date(1990, 1, 1)
 """Before anybody taught at the right level."""
@@ -162,6 +167,43 @@ _SUBJECTS: Final[dict[Subject, tuple[str, str]]] = {
 """How a column is known to be of a subject, in English beside our own word, and in Khmer."""
 
 
+_KINDS_OF_PLACES: Final = {kind: (kind, *_PLACE_ALIASES[kind]) for kind in PLACE_KINDS}
+_ROLES: Final = {
+    "admin": ("admin", "administrator", "អ្នកគ្រប់គ្រងប្រព័ន្ធ"),
+    "coordinator": ("coordinator", "អ្នកសម្របសម្រួល"),
+    "mentor": ("mentor", "គ្រូណែនាំ"),
+    "teacher": ("teacher", "គ្រូបង្រៀន", "គ្រូ"),
+    "viewer": ("viewer", "អ្នកមើល"),
+}
+_STATES: Final = {
+    "in_force": ("in_force", "in force", "active", "មានសុពលភាព"),
+    "to_come": ("to_come", "to come", "មិនទាន់ចាប់ផ្តើម"),
+    "over": ("over", "ended", "លែងមានសុពលភាព"),
+}
+_SUBJECT_WORDS: Final = {
+    "language": ("language", "reading", "ភាសា"),
+    "math": ("math", "mathematics", "គណិតវិទ្យា"),
+}
+_HIGHEST_NUMBER: Final = 2**53 - 1
+"""The highest number that a spreadsheet's cell holds exactly."""
+
+
+def _username(_terms: Terms) -> Convert:
+    convert_text = text_of(100, blank=None)
+    return lambda raw: convert_text(with_plain_digits(raw).casefold())
+
+
+def _any_day(_terms: Terms) -> Convert:
+    """Whether such a day can be is the deed's to judge."""
+    return day_of(FIRST_DAY, LAST_DAY, f"A day from {FIRST_DAY} to {LAST_DAY}")
+
+
+def _year_of_class(terms: Terms) -> Convert:
+    """A school year, the current one where none is told and there is one."""
+    convert_year = _school_year(terms)
+    return lambda raw: convert_year(raw) if raw.strip() or terms.current_school_year_id else NULL
+
+
 def _test_day(terms: Terms) -> Convert:
     """A day on which somebody may have been tested; whether the round was on then is judged with all rows."""
     return day_of(EARLIEST_TEST, terms.today, "The day of the test is in the future, or far past")
@@ -249,7 +291,60 @@ _CHILD_CODE: Final = (
     "លេខកូដ",
 )
 
+_USERNAME: Final = Field(
+    "username",
+    _username,
+    ("username", "user name", "account", "login", "ឈ្មោះគណនី"),
+    is_needed=True,
+    reads="name",
+)
+_NUMBER: Final = Field(
+    "id", _fixed(whole_number_of(1, _HIGHEST_NUMBER)), ("id", "number", "rightlevel id"), is_unique=True
+)
+_YEAR_WORDS: Final = ("school_year", "school year", "academic year", "ឆ្នាំសិក្សា")
+_GRADE_WORDS: Final = ("grade", "standard", "std", "class", "ថ្នាក់ទី", "ថ្នាក់", "កម្រិតថ្នាក់")
+_SECTION: Final = Field(
+    "section", _fixed(mark_of(20)), ("section", "class section", "stream", "ក្រុម", "បន្ទប់"), reads="code"
+)
+_LOCAL_NAME: Final = Field(
+    "name_local",
+    _fixed(text_of(200, blank=None)),
+    ("name_local", "name", "place name", "local name", "ឈ្មោះ", "ឈ្មោះទីតាំង"),
+    is_needed=True,
+    reads="name",
+)
+
 FIELDS: Final[dict[Kind, tuple[Field, ...]]] = {
+    "places": (
+        Field(
+            "kind",
+            _fixed(choice_of(_KINDS_OF_PLACES, blank=None)),
+            ("kind", "kind of place", "level", "ប្រភេទទីតាំង", "ប្រភេទ"),
+            is_needed=True,
+        ),
+        Field(
+            "code",
+            _fixed(code_of(60)),
+            ("code", "place code", "place_code", "លេខកូដ", "លេខកូដទីតាំង"),
+            is_needed=True,
+            reads="code",
+        ),
+        _LOCAL_NAME,
+        Field(
+            "name_latin",
+            _fixed(text_of(200, blank="")),
+            ("name_latin", "latin name", "english name", "name in english", "ឈ្មោះឡាតាំង"),
+            reads="name",
+        ),
+        Field(
+            "parent",
+            _fixed(code_of(400, blank=NULL)),
+            ("parent", "parent code", "parent_code", "lies in", "ស្ថិតក្នុង", "លេខកូដទីតាំងខាងលើ"),
+            reads="code",
+        ),
+        Field("reason", _fixed(text_of(200)), ("reason", "reason for moving", "why moved", "មូលហេតុ")),
+        _NUMBER,
+    ),
     "schools": (
         Field(
             "code",
@@ -314,6 +409,13 @@ FIELDS: Final[dict[Kind, tuple[Field, ...]]] = {
         Field("status", _fixed(choice_of(_STATUS, blank="open")), ("status", "ស្ថានភាព")),
         Field("reason", _fixed(text_of(200)), ("reason", "reason for moving", "why moved", "មូលហេតុ")),
         *_place_fields(),
+    ),
+    "classes": (
+        Field("school_code", _fixed(code_of(100)), _SCHOOL_CODE, is_needed=True, reads="code"),
+        Field("school_year", _school_year, _YEAR_WORDS),
+        Field("grade", lambda terms: grade_of(terms.grades), _GRADE_WORDS, is_needed=True),
+        _SECTION,
+        _NUMBER,
     ),
     "students": (
         Field(
@@ -393,11 +495,44 @@ FIELDS: Final[dict[Kind, tuple[Field, ...]]] = {
         *_result_fields("math"),
         Field("reason", _fixed(text_of(200)), ("reason", "មូលហេតុ")),
     ),
+    "people": (
+        _USERNAME,
+        Field(
+            "display_name",
+            _fixed(text_of(200, blank=None)),
+            ("display_name", "name", "full name", "name as shown", "ឈ្មោះ", "គោត្តនាម និងនាម"),
+            is_needed=True,
+            reads="name",
+        ),
+        Field("role", _fixed(choice_of(_ROLES, blank=None)), ("role", "តួនាទី"), is_needed=True),
+        Field("email", _fixed(text_of(200)), ("email", "e-mail", "email address", "អ៊ីមែល"), reads="name"),
+        Field("language", _fixed(text_of(20)), ("language", "language of the pages", "ភាសា")),
+        Field("is_active", _fixed(choice_of(_YES_NO)), ("is_active", "active", "in use", "កំពុងប្រើ")),
+    ),
+    "assignments": (
+        _USERNAME,
+        Field("school_code", _fixed(code_of(100)), _SCHOOL_CODE, is_needed=True, reads="code"),
+        Field(
+            "subject", _fixed(choice_of(_SUBJECT_WORDS, blank=None)), ("subject", "មុខវិជ្ជា"), is_needed=True
+        ),
+        Field("grade", _fixed(whole_number_of(1, 12)), _GRADE_WORDS),
+        _SECTION,
+        Field("class_year", _year_of_class, ("class_year", *_YEAR_WORDS)),
+        Field("from_on", _any_day, ("from_on", "from", "first day", "ថ្ងៃដំបូង")),
+        Field("to_on", _any_day, ("to_on", "to", "until", "last day", "ថ្ងៃចុងក្រោយ")),
+        Field("state", _fixed(choice_of(_STATES)), ("state", "ស្ថានភាព")),
+        _NUMBER,
+    ),
 }
 """In the order of the staging tables' columns; a school's place comes last, from all its fields together."""
 
 
 VALUES: Final[dict[str, dict[str, tuple[str, ...]]]] = {
+    "kind": _KINDS_OF_PLACES,
+    "role": _ROLES,
+    "is_active": _YES_NO,
+    "subject": _SUBJECT_WORDS,
+    "state": _STATES,
     "sex": _SEXES,
     "ownership": _OWNERSHIP,
     "area": _AREA,
@@ -411,6 +546,11 @@ VALUES: Final[dict[str, dict[str, tuple[str, ...]]]] = {
 }
 """The values of each field that has a few only, with the words that each is known by: English ones first."""
 CHOICES: Final = {
+    "kind": "district",
+    "role": "teacher",
+    "is_active": "yes",
+    "subject": "language",
+    "state": "over",
     "sex": "female",
     "grade": "3",
     "ownership": "government",

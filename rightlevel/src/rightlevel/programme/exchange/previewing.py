@@ -16,7 +16,7 @@ from flatwater.queries import load_queries
 from flatwater.transaction import Session
 from rightlevel.programme.duplicates import find_alike
 from rightlevel.programme.exchange import store
-from rightlevel.programme.exchange.fields import Kind
+from rightlevel.programme.exchange.fields import DEED_KINDS, Kind
 from rightlevel.programme.permissions import Actor, require
 from rightlevel.programme.students import NewStudent
 
@@ -77,7 +77,11 @@ class Previewed(msgspec.Struct, frozen=True):
 
 async def preview_wrong(session: Session, kind: Kind, run_id: str) -> None:
     """Keeps which rows are wrong, before they are taken out of what is looked at."""
-    await session.execute(_queries[f"preview_wrong_{kind}"], {"id": run_id})
+    await session.execute(_queries[f"preview_wrong_{_sort(kind)}"], {"id": run_id})
+
+
+def _sort(kind: Kind) -> str:
+    return "deeds" if kind in DEED_KINDS else kind
 
 
 async def preview_rows(
@@ -89,7 +93,7 @@ async def preview_rows(
     """
     values = {"id": run_id, "columns": sorted(mapped)}
     moves = await store.match(session, kind, mapped)
-    await session.execute(_queries[f"preview_{kind}"], values)
+    await session.execute(_queries[f"preview_{_sort(kind)}"], values)
     not_compared = await _compare(session, run_id, today) if kind == "students" else 0
     counts = await count_preview(session, run_id)
     added = counts.get("new", 0) + counts.get("possible_duplicate", 0)

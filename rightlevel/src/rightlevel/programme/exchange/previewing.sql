@@ -20,6 +20,20 @@ from (select distinct row_number from found_fault where not is_left_out and row_
 left join staged_result s on s.row_number = f.row_number
 left join student st on st.id = s.student_id
 
+-- fragment: names_of_row
+-- By what a row of places, classes, people or assignments is known: whatever of it the file has.
+        coalesce(left(t.cells ->> 'school_code', 200), '') as school_code, coalesce(t.cells ->> 'username', t.cells ->> 'code', '') as code,
+        coalesce(t.cells ->> 'name_local', t.cells ->> 'display_name', concat_ws(' ', t.cells ->> 'subject', t.cells ->> 'grade', t.cells ->> 'section'))
+            as name
+
+-- name: preview_wrong_deeds
+-- The same of places, classes, people and assignments.
+insert into import_preview (run_id, what, row_number, school_code, code, name)
+select %(id)s::uuid, 1, f.row_number,
+--> names_of_row
+from (select distinct row_number from found_fault where not is_left_out and row_number > 0) f
+left join lateral (select to_jsonb(s) as cells from staged_row s where s.row_number = f.row_number limit 1) t on true
+
 -- name: preview_students
 -- Says of each child of the file whether it is new, moved, changed or as it was, field by field. *Cost*: one pass over the file.
 insert into import_preview (run_id, what, row_number, student_id, school_code, code, name, before, after)
@@ -85,6 +99,15 @@ from staged_result s
 left join cells c on c.row_number = s.row_number
 left join fields f on f.row_number = s.row_number
 left join student st on st.id = s.student_id
+
+-- name: preview_deeds
+-- Says of each place, class, person or assignment of the file what became of it when it was tried. *Cost*: one pass over the file.
+insert into import_preview (run_id, what, row_number, school_code, code, name, before, after)
+select %(id)s::uuid, case j.became when 'moved' then 3 when 'changed' then 4 when 'new' then 5 else 6 end, j.row_number,
+--> names_of_row
+    , j.before, j.after
+from judged_row j
+join (select s.row_number, to_jsonb(s) as cells from staged_row s) t on t.row_number = j.row_number
 
 -- name: schools_with_new_children
 -- At which schools the file has new children, and how many. *Cost*: one pass over the file.

@@ -17,7 +17,8 @@ select id, name, is_current from school_year where deleted_at is null order by s
 -- name: drop_staging
 -- Removes the staging tables of an import before, in the same session.
 drop table if exists pg_temp.staged_student, pg_temp.matched_student, pg_temp.staged_school, pg_temp.matched_school,
-    pg_temp.staged_path, pg_temp.staged_result, pg_temp.matched_result, pg_temp.found_fault, pg_temp.waiting_count
+    pg_temp.staged_path, pg_temp.staged_result, pg_temp.matched_result, pg_temp.staged_row, pg_temp.judged_row,
+    pg_temp.found_fault, pg_temp.waiting_count
 
 -- name: make_found_fault
 -- Makes the table that faults are gathered in; it goes with the transaction.

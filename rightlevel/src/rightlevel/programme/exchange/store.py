@@ -13,9 +13,9 @@ from flatwater.paging import Page, PageRequest, page_of
 from flatwater.queries import load_queries
 from flatwater.transaction import Session
 from rightlevel.programme.errors import NotFound
-from rightlevel.programme.exchange import result_rows
+from rightlevel.programme.exchange import deed_rows, result_rows
 from rightlevel.programme.exchange.fault_file import MOST_KEPT, FaultFile
-from rightlevel.programme.exchange.fields import PLACE_KINDS, Kind, Terms
+from rightlevel.programme.exchange.fields import DEED_KINDS, PLACE_KINDS, Kind, Terms
 from rightlevel.programme.exchange.model import (
     ImportFault,
     ImportOutcome,
@@ -36,6 +36,7 @@ _STAGING: Final[dict[Kind, tuple[str, ...]]] = {
     "students": ("make_staged_student", "make_matched_student", "make_waiting_count"),
     "schools": ("make_staged_school", "make_staged_path", "make_matched_school"),
     "results": (),
+    **dict.fromkeys(DEED_KINDS, ()),
 }
 
 
@@ -73,6 +74,8 @@ async def make_staging(session: Session, kind: Kind) -> None:
         await session.execute(_queries[name], {})
     if kind == "results":
         await result_rows.make_staging(session)
+    elif kind in DEED_KINDS:
+        await deed_rows.make_staging(session, kind)
 
 
 async def make_fault_table(session: Session) -> None:
@@ -105,11 +108,11 @@ async def say_who_moves(session: Session, person_id: int | None, now: datetime) 
 
 def copy_rows(session: Session, kind: Kind) -> AbstractAsyncContextManager[Any]:
     """Takes rows into the staging table."""
-    return (
-        result_rows.copy_rows(session)
-        if kind == "results"
-        else session.copy_in(_queries[f"copy_staged_{kind}"])
-    )
+    if kind == "results":
+        return result_rows.copy_rows(session)
+    if kind in DEED_KINDS:
+        return deed_rows.copy_rows(session)
+    return session.copy_in(_queries[f"copy_staged_{kind}"])
 
 
 async def copy_faults(session: Session, faults: FaultFile) -> None:
@@ -167,6 +170,8 @@ async def drop_bad_rows(session: Session, kind: Kind) -> int:
     """Takes the rows that are wrong out of what is to be saved; how many."""
     if kind == "results":
         return await result_rows.drop_bad_rows(session)
+    if kind in DEED_KINDS:
+        return await deed_rows.drop_bad_rows(session)
     dropped = await session.execute(_queries[f"drop_bad_{kind}"], {})
     if kind == "schools":
         await session.execute(_queries["drop_paths"], {})
@@ -285,7 +290,7 @@ async def apply_schools(
 async def match(session: Session, kind: Kind, mapped: frozenset[str]) -> Saved:
     """Finds what is there already and what the file changes of it, and saves nothing; how much of it moves."""
     columns = {"columns": sorted(mapped)}
-    if kind == "results":
+    if kind == "results" or kind in DEED_KINDS:
         return Saved(0, 0)  # found already, for the judge
     if kind == "schools":
         await session.execute(_queries["forget_paths"], {})

@@ -1,12 +1,13 @@
 """Undoing an import: what it added is removed, what it changed is put back, all of it or nothing.
 
-It is refused where later work stands on what the import did, and each such child or school is named. What the import did is kept for
+It is refused where later work stands on what the import did, and each such thing is named. What the import did is kept for
 thirty days, by id and with the values from before.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -16,11 +17,12 @@ from flatwater.clock import Clock, today
 from flatwater.queries import load_queries
 from flatwater.transaction import ConstraintViolated, Session
 from rightlevel.programme.audit import write_audit
-from rightlevel.programme.errors import Conflict, NotFound
-from rightlevel.programme.exchange import store
-from rightlevel.programme.exchange.fault_file import MOST_KEPT
-from rightlevel.programme.exchange.fields import PLACE_KINDS, Kind
+from rightlevel.programme.errors import Conflict, Forbidden, NotFound
+from rightlevel.programme.exchange import deed_rows, store
+from rightlevel.programme.exchange.fault_file import MOST_KEPT, FaultFile
+from rightlevel.programme.exchange.fields import DEED_KINDS, PLACE_KINDS, Kind
 from rightlevel.programme.exchange.model import ImportOutcome, NewRun, Progress
+from rightlevel.programme.exchange.row_deeds import Asking
 from rightlevel.programme.ids import is_uuid
 from rightlevel.programme.permissions import Actor, require
 from rightlevel.programme.students import changing, tell_today
@@ -125,6 +127,8 @@ async def undo_import(
         "role": actor.role if actor else None,
         "address": actor.address if actor else None,
         "reason": WHY_MOVED_BACK,
+        "added": found.added,
+        "changed": found.changed,
     }
     await session.execute(_queries["drop_undone"], {})
     await store.make_fault_table(session)
@@ -223,10 +227,28 @@ async def _undo_results(
     return ImportOutcome(removed + back, added=removed, changed=back)
 
 
+async def _undo_deeds(
+    session: Session, actor: Actor | None, new: NewRun, values: dict[str, Any], clock: Clock
+) -> ImportOutcome:
+    if actor is None:
+        raise Forbidden
+    terms = await store.read_terms(session, today(clock))
+    asking = Asking(actor, clock, terms, since=values["ended_at"])
+    with closing(FaultFile()) as refused:
+        await deed_rows.undo(session, asking, values["id"], refused)
+        await store.copy_faults(session, refused)
+        if refused.count:
+            return ImportOutcome(0, faults=refused.count)
+    return ImportOutcome(
+        values["added"] + values["changed"], added=values["added"], changed=values["changed"]
+    )
+
+
 _UNDO: Final[dict[Kind, Callable[..., Awaitable[ImportOutcome]]]] = {
     "schools": _undo_schools,
     "students": _undo_children,
     "results": _undo_results,
+    **dict.fromkeys(DEED_KINDS, _undo_deeds),
 }
 
 

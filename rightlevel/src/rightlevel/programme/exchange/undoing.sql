@@ -1,11 +1,11 @@
 -- name: run_to_undo
 -- An import that may be undone, held so that only one undoes it: what it is, when it ended, and whether everything that it did was kept.
 select r.id::text as id, r.kind, r.filename, r.state::text as state, r.is_dry_run, r.ended_at, r.undoes is not null as is_undoing, r.undone_at,
-    -- Of results rows are told, and each result kept: what became of a child in between does not take them away.
-    case when r.kind = 'results' then r.added else (
+    -- Of others than schools and children rows are told, and each deed kept: what became of a child in between does not take them away.
+    case when r.kind not in ('schools', 'students') then r.added else (
         select coalesce(sum(coalesce(cardinality(a.student_ids), cardinality(a.other_ids))), 0) from import_added a
         where a.run_id = r.id and a.thing = case r.kind when 'students' then 'student' else 'school' end) end::bigint as kept_added,
-    case when r.kind = 'results' then r.changed else (
+    case when r.kind not in ('schools', 'students') then r.changed else (
         select count(*) from import_changed c where c.run_id = r.id) end::bigint as kept_changed, r.added, r.changed
 from import_run r
 where r.id = %(id)s::uuid

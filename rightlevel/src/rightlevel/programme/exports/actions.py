@@ -24,6 +24,8 @@ RESOURCES: Final[dict[What, str]] = {
     "visits": "visit",
     "assignments": "assignment",
     "people": "person",
+    "classes": "class",
+    "places": "place",
     "statistics": "count",
 }
 FILTERS: Final[dict[What, frozenset[str]]] = {
@@ -35,6 +37,8 @@ FILTERS: Final[dict[What, frozenset[str]]] = {
     "visits": frozenset({"school_id", "mentor_id", "subject", "from_on", "to_on"}),
     "assignments": frozenset({"place_id", "school_id", "subject"}),
     "people": frozenset[str](),
+    "classes": frozenset({"place_id", "school_id"}),
+    "places": frozenset[str](),
     "statistics": frozenset({"round_id", "place_id", "school_id", "subject", "grade", "sex"}),
     "everything": frozenset({"round_id", "place_id", "school_id"}),
 }

@@ -16,6 +16,8 @@ What = Literal[
     "visits",
     "assignments",
     "people",
+    "classes",
+    "places",
     "statistics",
     "everything",
 ]

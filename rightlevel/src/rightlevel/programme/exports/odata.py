@@ -37,6 +37,8 @@ KEYS: Final[dict[What, tuple[str, ...]]] = {
     "visits": ("visit_id",),
     "assignments": ("id",),
     "people": ("username",),
+    "classes": ("id",),
+    "places": ("id",),
     "statistics": ("school_code", "school_year", "round", "subject", "grade", "sex"),
 }
 """What tells a row from every other of its set."""

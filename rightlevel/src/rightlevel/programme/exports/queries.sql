@@ -326,13 +326,14 @@ order by sc.code, s.held_on, s.id, st.code, st.id
 --> opened
 select sheet_text(sc.code, %(defuse)s) as school_code, sheet_text(sc.name_local, %(defuse)s) as school_name, sheet_text(p.username, %(defuse)s) as username,
     sheet_text(p.display_name, %(defuse)s) as display_name, p.role::text as role, a.subject::text as subject, c.grade,
-    sheet_text(c.section, %(defuse)s) as section, a.from_on, a.to_on,
+    sheet_text(c.section, %(defuse)s) as section, sheet_text(y.name, %(defuse)s) as school_year, a.from_on, a.to_on,
     case when a.ended_at is not null or a.to_on < %(today)s then 'over' when a.from_on > %(today)s then 'to_come' else 'in_force' end as state, a.id
 from unnest(%(schools)s::bigint[]) w (id)
 join school sc on sc.id = w.id
 join assignment a on a.school_id = sc.id
 join person p on p.id = a.person_id
 left join class c on c.id = a.class_id
+left join school_year y on y.id = c.school_year_id
 where (a.subject = %(subject)s::subject or %(subject)s is null)
 order by sc.code, a.id
 --> closed
@@ -345,6 +346,31 @@ select sheet_text(p.username, %(defuse)s) as username, sheet_text(p.display_name
 from person p
 where p.deleted_at is null
 order by p.username
+--> closed
+
+-- name: keep_classes
+-- Classes of some schools in every year, those that were removed not. Served by class_is_unique.
+--> opened
+select sheet_text(sc.code, %(defuse)s) as school_code, sheet_text(sc.name_local, %(defuse)s) as school_name,
+    sheet_text(y.name, %(defuse)s) as school_year, c.grade, sheet_text(c.section, %(defuse)s) as section, c.id
+from unnest(%(schools)s::bigint[]) w (id)
+join school sc on sc.id = w.id
+join class c on c.school_id = sc.id and c.deleted_at is null
+join school_year y on y.id = c.school_year_id and y.deleted_at is null
+order by sc.code, y.starts_on, c.grade, c.section, c.id
+--> closed
+
+-- name: keep_places
+-- The tree of places, those that are closed or removed not, each after the one in which it lies. Served by place_pkey.
+--> opened
+select p.kind::text as kind, sheet_text(p.code, %(defuse)s) as code, sheet_text(p.name_local, %(defuse)s) as name_local,
+    sheet_text(p.name_latin, %(defuse)s) as name_latin,
+    sheet_text(array_to_string(w.codes[:cardinality(w.codes) - 1], '/'), %(defuse)s) as parent, p.id
+from place p
+cross join lateral (
+    select array_agg(a.code order by u.at) as codes from unnest(p.lineage) with ordinality u (id, at) join place a on a.id = u.id) w
+where p.deleted_at is null and p.closed_at is null
+order by w.codes, p.id
 --> closed
 
 -- name: keep_statistics

@@ -19,7 +19,16 @@ from rightlevel.programme.permissions import SUBJECTS, Actor
 from rightlevel.programme.visits import VisitSearch, forms_in_use, question_columns, rows_of_visits
 
 OF_SCHOOLS: Final = frozenset(
-    {"roster", "results", "verification", "data_quality", "attendance", "assignments", "statistics"}
+    {
+        "roster",
+        "results",
+        "verification",
+        "data_quality",
+        "attendance",
+        "assignments",
+        "classes",
+        "statistics",
+    }
 )
 OF_FIGURES: Final = frozenset({"round_id", "place_id", "school_id", "grade", "sex"})
 ABOUT: Final = (Column("what", "text", ""), Column("value", "text", ""))

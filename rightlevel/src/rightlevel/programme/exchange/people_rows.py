@@ -1,0 +1,153 @@
+"""People of a file: accounts made without a password, changed, switched on and off, as on the page of people.
+
+The permission table and who stands above whom judge each row; nobody's file touches their own account.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from flatwater.queries import load_queries
+from flatwater.transaction import ConstraintViolated, Session
+from rightlevel.programme.accounts import (
+    NewPerson,
+    PersonChange,
+    change_person,
+    create_person,
+    manageable,
+    read_person,
+    set_active,
+)
+from rightlevel.programme.audit import write_audit
+from rightlevel.programme.exchange.row_deeds import (
+    UNCHANGED,
+    Asking,
+    Done,
+    Kept,
+    Row,
+    RowKind,
+    StandsOn,
+    differing,
+    wrong,
+)
+from rightlevel.programme.languages import SOURCE
+
+_queries = load_queries(__package__ or "", "deed_rows.sql")
+
+
+class _Found(msgspec.Struct, frozen=True):
+    person_id: int | None
+    display_name: str | None
+    role: str | None
+    email: str | None
+    language: str | None
+    is_active: bool | None
+    version: int | None
+    is_deleted: bool
+    assignments: list[int]
+    """Those that are not ended."""
+
+
+async def _look_up(session: Session, _asking: Asking, rows: Sequence[Row]) -> list[_Found]:
+    values = {"usernames": [row.cells["username"] for row in rows]}
+    return await session.fetch_all(_queries["look_up_people"], values, into=_Found)
+
+
+async def _do(session: Session, asking: Asking, row: Row, found: _Found) -> Done:
+    if found.person_id is None:
+        return await _add(session, asking, row)
+    if found.is_deleted:
+        rule = "An account with this name was deleted: restore it, or choose another name"
+        raise wrong("username", rule, row.cells["username"])
+    before, after = differing(msgspec.structs.asdict(found), _wanted(asking, row))
+    if not after:
+        return UNCHANGED
+    if found.person_id == asking.actor.person_id:
+        raise wrong("username", "Nobody changes their own account by a file", row.cells["username"])
+    version = found.version or 0
+    said = {name: value for name, value in after.items() if name != "is_active"}
+    if said:
+        change = PersonChange(version, **_fields(said))
+        version = (await change_person(session, asking.actor, found.person_id, change, asking.clock)).version
+    kept: list[Kept] = []
+    if "is_active" in after:
+        if not after["is_active"]:
+            # They end with the account and come back with it; what opened it (sessions, tokens, codes) doesn't.
+            kept = [Kept("assignment", each, before={"ended_at": None}) for each in found.assignments]
+        switched = await set_active(
+            session, asking.actor, found.person_id, is_active=after["is_active"], clock=asking.clock
+        )
+        version = switched.version
+    kept.append(Kept("person", found.person_id, version, before=before))
+    return Done("changed", before, after, tuple(kept))
+
+
+def _wanted(asking: Asking, row: Row) -> dict[str, Any]:
+    """What the file says of somebody who is there; a blank language, and a blank whether they are in use, say nothing."""
+    cells = row.cells
+    wanted = {"display_name": cells["display_name"], "role": cells["role"]}
+    if "email" in asking.mapped:
+        wanted["email"] = cells["email"]
+    return wanted | {name: cells[name] for name in ("language", "is_active") if cells[name] is not None}
+
+
+async def _add(session: Session, asking: Asking, row: Row) -> Done:
+    cells = row.cells
+    new = NewPerson(
+        cells["username"],
+        cells["display_name"],
+        cells["role"],
+        email=cells["email"],
+        language=cells["language"] or SOURCE,
+    )
+    person = await create_person(session, asking.actor, new, password_hash=None)
+    if cells["is_active"] is False:
+        person = await set_active(session, asking.actor, person.id, is_active=False, clock=asking.clock)
+    names = ("role", "email", "language", "is_active")
+    after = {name: getattr(person, name) for name in names if getattr(person, name) is not None}
+    return Done("new", {}, after, (Kept("person", person.id, person.version, is_new=True),))
+
+
+async def undo_person(session: Session, asking: Asking, kept: Kept) -> None:
+    """Takes an account away that a file made, or puts it back as it was. *Errors*: StandsOn, Forbidden, those of `change_person`."""
+    person = await read_person(session, asking.actor, kept.thing_id)
+    if person.version != kept.version or person.is_deleted:
+        raise StandsOn("This account was changed since")
+    if kept.is_new:
+        await _remove(session, asking, kept.thing_id)
+        return
+    if "is_active" in kept.before:
+        person = await set_active(
+            session, asking.actor, person.id, is_active=kept.before["is_active"], clock=asking.clock
+        )
+    fields = {name: value for name, value in kept.before.items() if name != "is_active"}
+    if fields:
+        change = PersonChange(person.version, **_fields(fields))
+        await change_person(session, asking.actor, person.id, change, asking.clock)
+
+
+def _fields(fields: dict[str, Any]) -> dict[str, Any]:
+    """Fields as a change takes them: no e-mail is an empty one."""
+    return fields | ({"email": fields["email"] or ""} if "email" in fields else {})
+
+
+async def _remove(session: Session, asking: Asking, person_id: int) -> None:
+    """Takes an account away for good that nobody has used yet, so that the same file can bring it again."""
+    person = await manageable(session, asking.actor, "delete", person_id)
+    if await session.fetch_value(_queries["was_assigned"], {"id": person_id}):
+        raise StandsOn("This person is or was assigned to a school")
+    try:
+        async with session.savepoint():
+            gone = await session.execute(_queries["remove_person"], {"id": person_id})
+    except ConstraintViolated as error:
+        raise StandsOn("This account has a code or was used since") from error
+    if not gone:
+        raise StandsOn("This account has a code or was used since")
+    before = {"username": person.username, "role": person.role}
+    await write_audit(session, asking.actor, "undo", "person", person_id, before=before)
+
+
+PEOPLE = RowKind("make_staged_people", _look_up, _do, key="username")
