@@ -252,7 +252,7 @@ class Go:
         headers = {
             "authorization": f"Bearer {self.run.people[self.deed.who].token}",
             "content-type": content_type,
-            "idempotency-key": uuid_of("upload", self.deed.key),
+            "idempotency-key": uuid_of("upload", self.deed.key, filename),
         }
         return _told(
             await self._settled(lambda: self.run.client.ask(self.deed.which, "POST", path, headers, body))
@@ -528,7 +528,9 @@ def _told(answer: Answer) -> Told:
         "application/json",
         "application/problem+json",
     )
-    return Told(answer.status, answer.code, answer.json() if is_json else None)
+    is_text = answer.headers.get("content-type", "").startswith("text/csv")
+    text = answer.text if is_text else ""
+    return Told(answer.status, answer.code, answer.json() if is_json else None, text)
 
 
 class Player:

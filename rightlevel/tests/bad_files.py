@@ -42,6 +42,10 @@ def bad_files() -> Iterator[BadFile]:
     yield from children()
     yield from schools()
     yield from results()
+    yield from places()
+    yield from classes()
+    yield from people()
+    yield from assignments()
 
 
 def encodings() -> Iterator[BadFile]:
@@ -395,3 +399,111 @@ def results() -> Iterator[BadFile]:
     twice = csv_of("A,A0,baseline,,word,,,2026-11-10", "A,A0,baseline,,story,,,2026-11-11", header=header)
     yield BadFile("results", "the same child twice", twice, kind="results")
     yield BadFile("results", "children for results", csv_of(GOOD), kind="results")
+
+
+def each_row(kind: Any, header: str, rows: dict[str, tuple[str, ...]]) -> Iterator[BadFile]:
+    for name, lines in rows.items():
+        yield BadFile(kind, name, csv_of(*lines, header=header), kind=kind)
+
+
+def places() -> Iterator[BadFile]:
+    rows = {
+        "a kind that there is not": ("hamlet,H1,Hamlet,XX/P1,",),
+        "no kind": (",H1,Hamlet,XX/P1,",),
+        "no code": ("district,,Nameless,XX/P1,",),
+        "a code that is too long": (f"district,{'9' * 61},Long,XX/P1,",),
+        "no name": ("district,D7,,XX/P1,",),
+        "a name that is too long": (f"district,D7,{'n' * 201},XX/P1,",),
+        "a parent that there is not": ("district,D7,Seventh,XX/P7,",),
+        "a parent that two may be": ("district,ZZ,Z,XX/P1,", "province,ZZ,Z,XX,", "commune,C7,C,ZZ,"),
+        "no parent": ("district,D7,Seventh,,",),
+        "a country below another": ("country,YY,Second,XX,",),
+        "a province below a district": ("province,P7,Seventh,XX/P1/D1,",),
+        "two that hang on each other": ("district,D7,Seventh,D8,", "district,D8,Eighth,D7,"),
+        "one that hangs on itself": ("district,D7,Seventh,D7,",),
+        "the same place twice": ("district,D7,Seventh,XX/P1,", "district,D7,Again,XX/P1,"),
+        "another kind of what is there": ("commune,D1,North District,XX/P1,",),
+        "a number that there is not": ("district,D1,North District,XX/P1,999999",),
+        "a number that is none": ("district,D1,North District,XX/P1,x1",),
+        "a number that is too large": ("district,D1,North District,XX/P1,99999999999999999999",),
+    }
+    yield from each_row("places", "kind,code,name_local,parent,id", rows)
+    yield BadFile("places", "children for places", csv_of(GOOD), kind="places")
+
+
+def classes() -> Iterator[BadFile]:
+    rows = {
+        "a school that there is not": ("NOWHERE,2026,3,B,",),
+        "no school": (",2026,3,B,",),
+        "a year that there is not": ("A,1850,3,B,",),
+        "no grade": ("A,2026,,B,",),
+        "a grade that is none": ("A,2026,third,B,",),
+        "a grade that the programme has not": ("A,2026,11,B,",),
+        "a section that is too long": (f"A,2026,3,{'B' * 21},",),
+        "the same class twice": ("A,2026,3,B,", "A,2026,3,B,"),
+        "a number that there is not": ("A,2026,3,B,999999",),
+    }
+    yield from each_row("classes", "school_code,school_year,grade,section,id", rows)
+    yield BadFile(
+        "classes",
+        "people for classes",
+        csv_of("a.b,A,teacher", header="username,display_name,role"),
+        kind="classes",
+    )
+
+
+def people() -> Iterator[BadFile]:
+    rows = {
+        "no username": (",Somebody,teacher,,,",),
+        "a username with spaces": ("some body,Somebody,teacher,,,",),
+        "a username of one letter": ("s,Somebody,teacher,,,",),
+        "a username in Khmer": ("សុខ,Sok,teacher,,,",),
+        "no name": ("somebody,,teacher,,,",),
+        "a name that is too long": (f"somebody,{'n' * 201},teacher,,,",),
+        "no role": ("somebody,Somebody,,,,",),
+        "a role that there is not": ("somebody,Somebody,headmaster,,,",),
+        "a role above one's own": ("somebody,Somebody,admin,,,",),
+        "a role like one's own": ("somebody,Somebody,coordinator,,,",),
+        "somebody above": ("admin,Renamed,admin,,,",),
+        "oneself": ("coordinator,Renamed,coordinator,,,",),
+        "an e-mail that is none": ("somebody,Somebody,teacher,nobody,,",),
+        "an e-mail that two have": ("some.one,One,teacher,a@b.org,,", "some.two,Two,teacher,a@b.org,,"),
+        "a language that there is not": ("somebody,Somebody,teacher,,xx,",),
+        "neither yes nor no": ("somebody,Somebody,teacher,,,perhaps",),
+        "the same person twice": ("somebody,Somebody,teacher,,,", "SOMEBODY,Somebody,mentor,,,"),
+        "a password in a cell that is none": ("somebody,Somebody,teacher,,,hunter2hunter2",),
+    }
+    yield from each_row("people", "username,display_name,role,email,language,is_active", rows)
+    for header in ("password", "Password *", "PIN", "ពាក្យសម្ងាត់", "លេខសម្ងាត់"):
+        content = csv_of("some.one,One,teacher,a", header=f"username,display_name,role,{header}")
+        yield BadFile("secrets", f"a column {header}", content, kind="people")
+    yield BadFile("people", "children for people", csv_of(GOOD), kind="people")
+
+
+def assignments() -> Iterator[BadFile]:
+    rows = {
+        "somebody who is not there": ("nobody.here,A,language,,,2026-11-01,,,",),
+        "somebody who is not assigned": ("viewer,A,language,,,2026-11-01,,,",),
+        "a school that there is not": ("stranger,NOWHERE,language,,,2026-11-01,,,",),
+        "no school": ("stranger,,language,,,2026-11-01,,,",),
+        "a subject that there is not": ("stranger,A,history,,,2026-11-01,,,",),
+        "no subject": ("stranger,A,,,,2026-11-01,,,",),
+        "a class that there is not": ("stranger,A,language,5,Q,2026-11-01,,,",),
+        "a section without a grade": ("stranger,A,language,,A,2026-11-01,,,",),
+        "a day that there is not": ("stranger,A,language,,,2026-11-31,,,",),
+        "a day of long ago": ("stranger,A,language,,,1950-01-01,,,",),
+        "a day within a century": ("stranger,A,language,,,2090-01-01,,,",),
+        "an end before its beginning": ("stranger,A,language,,,2026-11-10,2026-11-01,,",),
+        "a state that there is not": ("stranger,A,language,,,2026-11-01,,paused,",),
+        "over, nobody knows since when": ("stranger,A,language,,,2026-11-01,,over,",),
+        "a number that there is not": ("stranger,A,language,,,2026-11-01,,,999999",),
+        "the same twice": ("stranger,A,language,,,2026-11-01,,,", "stranger,A,language,,,2026-11-01,,,"),
+        "the same from another day on": (
+            "stranger,A,language,,,2026-11-01,,,",
+            "stranger,A,language,,,2026-11-05,,,",
+        ),
+        "what is there from another day on": ("teacher,A,language,,,2026-11-05,,,",),
+    }
+    header = "username,school_code,subject,grade,section,from_on,to_on,state,id"
+    yield from each_row("assignments", header, rows)
+    yield BadFile("assignments", "children for assignments", csv_of(GOOD), kind="assignments")

@@ -2,6 +2,7 @@
 
 from simulation.rooms import (
     boundaries,
+    bringing,
     checking,
     children,
     more,
@@ -16,6 +17,7 @@ from simulation.rooms import (
 
 __all__ = [
     "boundaries",
+    "bringing",
     "checking",
     "children",
     "more",

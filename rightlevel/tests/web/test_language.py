@@ -91,7 +91,7 @@ def _literal(node: ast.expr) -> str | None:
     return None
 
 
-SAID_AT = {"Wrong": 0, "SheetFault": 1, "Said": 3, "_note": 2, "_bad_cell": 0}
+SAID_AT = {"Wrong": 0, "wrong": 1, "SheetFault": 1, "Said": 3, "_note": 2, "_bad_cell": 0}
 """Where a call in the rooms of imports and forms has what people are told; `_fault` has it after the place it is about."""
 TOLD_IN = ("programme/exchange", "programme/forms")
 

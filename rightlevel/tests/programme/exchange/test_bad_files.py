@@ -22,7 +22,7 @@ from rightlevel.programme.exchange import ImportFault, NewRun, Progress, list_fa
 
 pytestmark = pytest.mark.anyio
 READER = Path(__file__).parents[2] / "reading_bad_files.py"
-ROWS = ("schools", "results")
+ROWS = ("schools", "results", "places", "classes", "people", "assignments")
 """Groups of the corpus whose files are wrong in a row; those of another kind (children for schools) in their headers."""
 AT_ONCE = 2
 """Each waits for the database half of the time."""
@@ -34,7 +34,8 @@ QUERIES = read_queries(
 -- All that an import can add or change.
 select (select count(*) from student)::text || ' ' || (select count(*) from school)::text || ' ' || (select count(*) from class)::text || ' '
     || (select count(*) from place)::text || ' ' || (select coalesce(sum(version), 0) from student)::text || ' '
-    || (select coalesce(sum(version), 0) from school)::text as saved
+    || (select coalesce(sum(version), 0) from school)::text || ' ' || (select count(*) || ' ' || sum(version) from person) || ' '
+    || (select count(*) from assignment)::text as saved
 """,
     origin="test_bad_files",
 )

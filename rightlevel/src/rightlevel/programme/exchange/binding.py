@@ -167,6 +167,9 @@ class _Binder:
         return Column(indexes, blank, whole, explain, remembered)
 
     def _unmapped(self, field: Field, blank: str) -> str:
+        current = self._terms.current_school_year_id
+        if field.name == "class_year" and current is not None:
+            return str(current)
         if field.name != "school_year":
             return blank
         if self._terms.current_school_year_id is None:

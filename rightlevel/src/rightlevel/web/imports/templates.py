@@ -63,7 +63,7 @@ def template_of(kind: Kind, language: str, terms: Terms) -> bytes:
 def _values(name: str, language: str, terms: Terms) -> list[str]:
     if name == "grade":
         return [str(grade) for grade in terms.grades]
-    if name == "school_year":
+    if name in ("school_year", "class_year"):
         return [year for year in terms.school_years if "," not in year]
     return [_in(language, words) for words in VALUES.get(name, {}).values()]
 
