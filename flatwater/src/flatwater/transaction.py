@@ -423,13 +423,6 @@ def translate(error: errors.Error, *, has_struck: bool = False) -> Exception | N
     if state in UNFIT_VALUES or (state is None and isinstance(error, errors.DataError)):
         return ValueRefused(" ".join((ValueRefused.__doc__ or "").split()))
     if state in ("40001", "40P01"):
-        open("/tmp/people/ser.txt", "a").write(
-            str(state)
-            + repr(error.diag.message_primary)
-            + repr(error.diag.message_detail)
-            + repr(error.diag.context)
-            + "\n"
-        )
         return Serialization(str(error))
     if state == "57014":
         return DeadlineExceeded() if has_struck else StatementTimeout()
