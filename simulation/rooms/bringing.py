@@ -29,7 +29,7 @@ class ImportAssignment:
 
     @staticmethod
     def make(w: World) -> Any:
-        made = Assign.make(w)
+        made: tuple[str, dict[str, Any]] | None = Assign.make(w)
         if made is None:
             return None
         _leader, given = made
@@ -43,7 +43,7 @@ class ImportAssignment:
         g = d.given
         if g["class"] is not None and w.p.classes[g["class"]].is_deleted:
             return "import faulty"
-        why = Assign.judge(w, d)
+        why: str = Assign.judge(w, d)
         if why != "already_taken":
             return "import faulty" if why else ""
         # A row that names what is there already says nothing new, or gives it its last day.
@@ -139,9 +139,9 @@ class ImportRoundTrip:
     @staticmethod
     async def send(go: Any, w: World, d: Deed) -> Any:
         what = d.given["what"]
-        rows = await _rows(go, w, d)
-        if not isinstance(rows, tuple):
-            return rows
+        rows, refused = await _rows(go, w, d)
+        if refused is not None:
+            return refused
         fields = {"kind": what, "dry_run": "false"}
         text = "".join(",".join(each) + "\n" for each in rows)
         told = await go.bring_in(fields, f"{what}.csv", text)
@@ -180,26 +180,26 @@ class ImportRoundTrip:
         return [d.given["place"], d.given["school"]]
 
 
-async def _rows(go: Any, w: World, d: Deed) -> Any:
-    """The rows of the file, or the answer that says why there is none."""
+async def _rows(go: Any, w: World, d: Deed) -> tuple[list[tuple[str, ...]], Any]:
+    """The rows of the file, or none and the answer that says why."""
     what = d.given["what"]
     if what == "people":
         name = f"brought{d.key}"
-        return ("username", "display_name", "role"), (name, f"Brought {d.key}", "teacher")
+        return [("username", "display_name", "role"), (name, f"Brought {d.key}", "teacher")], None
     if what == "classes":
         school = await go.read("GET", f"/api/v1/schools/{w.ids[d.given['school']]}")
         if not school.is_done:
-            return school
-        return ("school_code", "grade", "section"), (school.data["code"], "4", f"B{d.key}")
+            return [], school
+        return [("school_code", "grade", "section"), (school.data["code"], "4", f"B{d.key}")], None
     codes: list[str] = []
     for word in reversed(list(w.p.lineage(d.given["place"]))):
         place = await go.read("GET", f"/api/v1/places/{w.ids[word]}")
         if not place.is_done:
-            return place
+            return [], place
         codes.append(place.data["code"])
     below = BELOW[w.p.places[d.given["place"]].kind]
     header = ("kind", "code", "name_local", "parent")
-    return header, (below, f"B{d.key}", f"Brought {d.key}", "/".join(codes))
+    return [header, (below, f"B{d.key}", f"Brought {d.key}", "/".join(codes))], None
 
 
 def _row_of(taken: Any, d: Deed) -> dict[str, str] | None:

@@ -225,7 +225,7 @@ BOUNDS: Final[tuple[Bound, ...]] = (
     ),
     Bound(
         "import_changed",
-        "each child, school or result that an import changes, as it was before",
+        "each child, school or result that an import changes, as it was before; each deed of a row of places, classes, people or assignments",
         "its undoing; sweeping when the import is 30 days old; erasing the child",
         "sweep:sweep_import_changes",
         2_000,

@@ -182,7 +182,7 @@ async def test_nobody_takes_more_than_they_reach(session: Session, cast: Cast, c
     for what in ("roster", "results", "people", "visits", "statistics", "everything"):
         with pytest.raises(Forbidden):
             await begin_export(session, cast.viewer, ExportAsk(what, "xlsx"), clock)
-    for what in ("people", "assignments", "verification", "visits"):
+    for what in ("people", "assignments", "classes", "places", "verification", "visits"):
         with pytest.raises(Forbidden):
             await begin_export(session, cast.teacher, ExportAsk(what), clock)
     with pytest.raises(Forbidden):
@@ -354,6 +354,8 @@ async def test_a_workbook_of_everything_has_a_sheet_for_each_and_says_what_it_is
         "visits",
         "assignments",
         "people",
+        "classes",
+        "places",
         "statistics",
         "codebook",
         "about",

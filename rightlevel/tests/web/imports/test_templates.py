@@ -50,7 +50,7 @@ async def test_a_template_filled_from_its_lists_is_imported(
         "students": {0: "A", 1: "T1", 2: "Templated"},
         "schools": {0: "T1", 1: "Templated"},
         "results": {0: "A", 1: "A0", 4: "2026-11-10"},
-        "places": {0: offered[headers[0]][1], 1: "T1", 2: "Templated", 4: "XX"},
+        "places": {0: offered.get(headers[0], ["", ""])[1], 1: "T1", 2: "Templated", 4: "XX"},
         "classes": {0: "A", 3: "T"},
         "people": {0: "templated", 1: "Templated", 2: offered.get(headers[2], [""])[-1]},
         "assignments": {0: "stranger", 1: "B", 3: None, 5: None, 8: offered.get(headers[-1], [""])[0]},
