@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psycopg
 import pytest
 from people import Cast, make_cast
@@ -13,8 +14,17 @@ from serving import OneDatabase
 
 from flatwater.clock import StandingClock
 from flatwater.pool import Database
+from flatwater.transaction import Session
 from rightlevel.programme.errors import Forbidden
-from rightlevel.programme.exchange import NewRun, Progress, import_sheet, open_sheet, start_run
+from rightlevel.programme.exchange import (
+    DEED_KINDS,
+    NewRun,
+    Progress,
+    import_sheet,
+    open_sheet,
+    start_run,
+)
+from rightlevel.programme.permissions import TokenReach
 
 pytestmark = pytest.mark.anyio
 
@@ -82,3 +92,30 @@ async def test_who_loses_the_right_in_the_middle_of_an_import_imports_nothing(
             other.execute(LOSSES[loss].encode())
         with open_sheet(path) as sheet:
             await run(sheet)
+
+
+async def test_who_stands_lower_in_the_middle_of_an_import_of_people_imports_nobody(
+    place: tuple[Database, Cast, str], clock: StandingClock, tmp_path: Path
+) -> None:
+    database, cast, conninfo = place
+    path = tmp_path / "in.csv"
+    path.write_text("username,display_name,role\nnew.one,New,coordinator\n", encoding="utf-8")
+    new = NewRun("people", path.name, False, path.stat().st_size)
+    lower = "update person set role = 'coordinator' where username = 'admin'"
+    with open_sheet(path) as sheet, pytest.raises(Forbidden, match="any more"):
+        async with database.transaction(deadline_s=10) as session:
+            run_id = await start_run(session, cast.admin, new, clock)
+            losing: Any = LosingSheet(sheet, conninfo, lower)
+            await import_sheet(session, cast.admin, run_id, new, losing, None, Progress(), clock)
+    with psycopg.connect(conninfo, autocommit=True) as other:
+        assert other.execute("select count(*) from person where username = 'new.one'").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("kind", DEED_KINDS)
+async def test_a_token_that_reaches_imports_alone_brings_no_rows_that_are_other_deeds(
+    session: Session, cast: Cast, clock: StandingClock, kind: Any
+) -> None:
+    by_token = msgspec.structs.replace(cast.admin, token=TokenReach(resources=("import",)))
+    with pytest.raises(Forbidden):
+        await start_run(session, by_token, NewRun(kind, "in.csv", False, 1), clock)
+    await start_run(session, cast.admin, NewRun(kind, "in.csv", False, 1), clock)

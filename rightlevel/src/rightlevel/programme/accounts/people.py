@@ -251,12 +251,13 @@ async def choose_digits(session: Session, actor: Actor, *, has_own_digits: bool)
 async def require_still(
     session: Session, actor: Actor, action: str, resource: str, *, hold: bool = False
 ) -> None:
-    """Passes when the account is still in use and its role still allows this: for work that goes on long after the request that began it.
+    """Passes when the account is still in use, and its role is no lower than it was and still allows this: for work that goes on long after the request that began it.
 
     `hold` keeps the account as it is until the transaction ends, so it belongs to the last moment. *Errors*: Forbidden. *Cost*: one statement.
     """
     now = await store.standing_of(session, actor.person_id, hold=hold)
-    if now is None or not now.is_in_use or not allowed(now.role, action, resource):
+    is_lower = now is not None and RANK[now.role] < RANK[actor.role]
+    if now is None or not now.is_in_use or is_lower or not allowed(now.role, action, resource):
         raise Forbidden("You may not do this any more, so it was not done.")
 
 

@@ -21,7 +21,7 @@ from rightlevel.programme.exchange import deed_rows, result_rows, store
 from rightlevel.programme.exchange.applying import take_file
 from rightlevel.programme.exchange.binding import HeadersInvalid, bind
 from rightlevel.programme.exchange.fault_file import MOST_KEPT, FaultFile
-from rightlevel.programme.exchange.fields import DEED_KINDS, Kind, Terms
+from rightlevel.programme.exchange.fields import DEED_KINDS, RIGHTS, Kind, Terms
 from rightlevel.programme.exchange.left_rows import TooMuchLeft, chunks_of, left_rows
 from rightlevel.programme.exchange.mapping import ColumnMapping, mapping_by_headers
 from rightlevel.programme.exchange.model import (
@@ -69,6 +69,8 @@ async def start_run(
     """
     if actor is not None:
         require(actor, "run", "import")
+        for action, resource in RIGHTS.get(new.kind, ()):
+            require(actor, action, resource)
         new = msgspec.structs.replace(new, address=actor.address)
     await store.forget_old_faults(session, clock.now() - KEEP_FAULTS)
     if new.source and new.mapping:

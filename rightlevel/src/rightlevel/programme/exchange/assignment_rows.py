@@ -154,6 +154,7 @@ class _Standing(msgspec.Struct, frozen=True):
     to_on: date | None
     ended_at: datetime | None
     has_worked: bool
+    is_place_there: bool
 
 
 async def undo_assignment(session: Session, asking: Asking, kept: Kept) -> None:
@@ -184,6 +185,8 @@ async def undo_assignment(session: Session, asking: Asking, kept: Kept) -> None:
 async def _run_again(session: Session, there: _Standing, asked: dict[str, Any]) -> None:
     if not there.is_person_in_use:
         raise StandsOn("This account is not in use")
+    if not there.is_place_there:
+        raise StandsOn("The school or class was deleted since")
     try:
         async with session.savepoint():
             if not await session.execute(_queries["run_again"], asked):

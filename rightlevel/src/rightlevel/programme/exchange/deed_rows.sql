@@ -283,9 +283,12 @@ order by w.at
 select a.person_id, p.is_active and p.deleted_at is null as is_person_in_use, a.to_on, a.ended_at,
     exists (select 1 from result r where r.school_id = a.school_id and r.assessor_id = a.person_id and r.deleted_at is null
             and r.created_at > %(since)s)
-        or exists (select 1 from visit v where v.school_id = a.school_id and v.mentor_id = a.person_id and v.created_at > %(since)s) as has_worked
+        or exists (select 1 from visit v where v.school_id = a.school_id and v.mentor_id = a.person_id and v.created_at > %(since)s) as has_worked,
+    sc.deleted_at is null and c.deleted_at is null as is_place_there
 from assignment a
 join person p on p.id = a.person_id
+join school sc on sc.id = a.school_id
+left join class c on c.id = a.class_id
 where a.id = %(id)s
 
 -- name: remove_assignment

@@ -34,6 +34,13 @@ Kind = Literal["places", "schools", "classes", "students", "results", "people", 
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 DEED_KINDS: Final[tuple[Kind, ...]] = ("places", "classes", "people", "assignments")
 """What is imported row by row, each as the deed that it is by hand."""
+RIGHTS: Final[dict[Kind, tuple[tuple[str, str], ...]]] = {
+    "places": (("create", "place"), ("change", "place")),
+    "classes": (("create", "class"), ("change", "class")),
+    "people": (("read", "person"), ("create", "person"), ("change", "person")),
+    "assignments": (("read", "assignment"), ("create", "assignment"), ("end", "assignment")),
+}
+"""What somebody may do, by their role and their token, who sends or undoes such a file. Each row is judged once more."""
 PERSONAL_KINDS: Final[tuple[Kind, ...]] = (*DEED_KINDS, "results")
 """What somebody answers for by name, so that the command line, which is nobody, imports none."""
 EARLIEST_TEST: Final = date(1990, 1, 1)
