@@ -20,6 +20,7 @@ BENCHES = (
     "start",
     "right",
     "import_rows",
+    "import_workbook",
     "export_rows",
     "read",
     "write",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from html import unescape
 from typing import Any
 
 import anyio
@@ -156,6 +157,9 @@ async def test_each_row_of_people_is_judged_by_who_imports(site: Served) -> None
             (11, "role"): "One of: admin, coordinator, mentor, teacher, viewer",
         }
         assert run["preview"] == {"wrong": 9, "new": 1}
+        page = unescape((await client.get(f"/imports/{run['id']}")).text)
+        assert "Nobody changes their own account by a file" in page
+        assert all(word in page for word in ("Role: Teacher", "In use: Yes", "Apply this without"))
         secret = "username,display_name,role,Password\nok.teacher,A Teacher,teacher,abcdefghijkl\n"
         refused = await send(client, "people", secret, dry=True)
         ((row, column, rule),) = await faults_of(client, refused)
