@@ -102,9 +102,9 @@ async def _begin(session: Session, asking: Asking, row: Row, found: _Found) -> D
         found.person_id or 0,
         found.school_id or 0,
         cells["subject"],
-        found.class_id,
-        _day(cells["from_on"]),
-        _day(cells["to_on"]),
+        class_id=found.class_id,
+        from_on=_day(cells["from_on"]),
+        to_on=_day(cells["to_on"]),
     )
     made = await create_assignment(session, asking.actor, new, asking.clock)
     told = {"school_code", "subject", "grade", "section", "to_on"}
