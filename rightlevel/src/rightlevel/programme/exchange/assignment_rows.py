@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 
 from flatwater.clock import today
-from flatwater.queries import load_queries
 from flatwater.transaction import ConstraintViolated, Session
 from rightlevel.programme.accounts import forget_assignments
 from rightlevel.programme.assignments import (
@@ -20,6 +19,7 @@ from rightlevel.programme.assignments import (
 )
 from rightlevel.programme.audit import write_audit
 from rightlevel.programme.exchange.row_deeds import (
+    QUERIES,
     UNCHANGED,
     Asking,
     Done,
@@ -29,8 +29,6 @@ from rightlevel.programme.exchange.row_deeds import (
     StandsOn,
     wrong,
 )
-
-_queries = load_queries(__package__ or "", "deed_rows.sql")
 
 
 class _Found(msgspec.Struct, frozen=True):
@@ -60,7 +58,7 @@ async def _look_up(session: Session, asking: Asking, rows: Sequence[Row]) -> lis
             "id",
         )
     }
-    query = _queries["look_up_assignments"]
+    query = QUERIES["look_up_assignments"]
     return await session.fetch_all(query, values | {"today": today(asking.clock)}, into=_Found)
 
 
@@ -160,7 +158,7 @@ class _Standing(msgspec.Struct, frozen=True):
 async def undo_assignment(session: Session, asking: Asking, kept: Kept) -> None:
     """Takes an assignment away that a file began, or puts its days back. *Errors*: StandsOn, those of `change_last_day`."""
     asked = {"id": kept.thing_id}
-    query = _queries["read_assignment_to_undo"]
+    query = QUERIES["read_assignment_to_undo"]
     there = await session.fetch_one(query, asked | {"since": asking.since}, into=_Standing)
     if there is None:
         raise StandsOn("This assignment was changed since")
@@ -169,7 +167,7 @@ async def undo_assignment(session: Session, asking: Asking, kept: Kept) -> None:
             raise StandsOn("This assignment was changed since")
         if there.has_worked:
             raise StandsOn("This person tested children at this school, or visited it, since")
-        await session.execute(_queries["remove_assignment"], asked)
+        await session.execute(QUERIES["remove_assignment"], asked)
     elif "ended_at" in kept.before:
         await _run_again(session, there, asked)
     else:
@@ -189,7 +187,7 @@ async def _run_again(session: Session, there: _Standing, asked: dict[str, Any]) 
         raise StandsOn("The school or class was deleted since")
     try:
         async with session.savepoint():
-            if not await session.execute(_queries["run_again"], asked):
+            if not await session.execute(QUERIES["run_again"], asked):
                 raise StandsOn("This assignment was changed since")
     except ConstraintViolated as error:
         raise StandsOn("The same was assigned to this person anew since") from error

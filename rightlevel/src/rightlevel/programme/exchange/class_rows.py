@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
-from flatwater.queries import load_queries
 from flatwater.transaction import Session
 from rightlevel.programme.exchange.row_deeds import (
+    QUERIES,
     UNCHANGED,
     Asking,
     Done,
@@ -21,8 +21,6 @@ from rightlevel.programme.exchange.row_deeds import (
     wrong,
 )
 from rightlevel.programme.schools import ClassChange, NewClass, change_class, create_class, read_class
-
-_queries = load_queries(__package__ or "", "deed_rows.sql")
 
 
 class _Found(msgspec.Struct, frozen=True):
@@ -41,7 +39,7 @@ async def _look_up(session: Session, _asking: Asking, rows: Sequence[Row]) -> li
         f"{name}s": [row.cells[name] for row in rows]
         for name in ("school_code", "school_year_id", "grade", "section", "id")
     }
-    return await session.fetch_all(_queries["look_up_classes"], values, into=_Found)
+    return await session.fetch_all(QUERIES["look_up_classes"], values, into=_Found)
 
 
 async def _do(session: Session, asking: Asking, row: Row, found: _Found) -> Done:
@@ -85,7 +83,7 @@ async def undo_class(session: Session, asking: Asking, kept: Kept) -> None:
     there = await read_class(session, asking.actor, kept.thing_id)
     if there.version != kept.version:
         raise StandsOn("This class was changed since")
-    if not await session.execute(_queries["remove_class"], {"id": kept.thing_id}):
+    if not await session.execute(QUERIES["remove_class"], {"id": kept.thing_id}):
         raise StandsOn("Children are or were in this class, or people are assigned to it")
 
 

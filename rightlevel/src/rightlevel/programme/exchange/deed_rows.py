@@ -15,7 +15,6 @@ from typing import IO, Any, Final, TypeVar
 
 import msgspec
 
-from flatwater.queries import load_queries
 from flatwater.transaction import ConstraintViolated, Session
 from rightlevel.programme.errors import Conflict, ProgrammeError, Stale
 from rightlevel.programme.exchange.assignment_rows import ASSIGNMENTS, undo_assignment
@@ -25,10 +24,9 @@ from rightlevel.programme.exchange.fields import Kind
 from rightlevel.programme.exchange.model import ImportCollided
 from rightlevel.programme.exchange.people_rows import PEOPLE, undo_person
 from rightlevel.programme.exchange.place_rows import PLACES, undo_move, undo_place
-from rightlevel.programme.exchange.row_deeds import Asking, Done, Kept, Row, RowKind, StandsOn, Thing
+from rightlevel.programme.exchange.row_deeds import QUERIES, Asking, Done, Kept, Row, RowKind, StandsOn, Thing
 from rightlevel.programme.exchange.values import NULL, escaped
 
-_queries = load_queries(__package__ or "", "deed_rows.sql")
 MOST_ROWS: Final = 20_000
 """What rows write stays held until the last is done. *Source*: decision 41."""
 ROWS_AT_ONCE: Final = 200
@@ -114,12 +112,12 @@ def _json(fields: dict[str, Any]) -> str:
 async def make_staging(session: Session, kind: Kind) -> None:
     """Empty tables for a file's rows, which go with the transaction."""
     for name in (KINDS_OF_ROWS[kind].staging, "make_judged_row"):
-        await session.execute(_queries[name], {})
+        await session.execute(QUERIES[name], {})
 
 
 def copy_rows(session: Session) -> AbstractAsyncContextManager[Any]:
     """Takes rows into the staging table."""
-    return session.copy_in(_queries["copy_staged_rows"])
+    return session.copy_in(QUERIES["copy_staged_rows"])
 
 
 async def judge(
@@ -129,12 +127,12 @@ async def judge(
 
     *Errors*: TooManyRows. *Cost*: a look for 200 rows at once, and of each row that adds or changes something its deed.
     """
-    await session.execute(_queries["analyze_staged_row"], {})
-    if await session.fetch_value(_queries["count_staged_rows"], {}) > MOST_ROWS:
+    await session.execute(QUERIES["analyze_staged_row"], {})
+    if await session.fetch_value(QUERIES["count_staged_rows"], {}) > MOST_ROWS:
         raise TooManyRows
     own = KINDS_OF_ROWS[kind]
     values = {"column": labels.get(own.key, own.key), "most": MOST_KEPT}
-    repeated = await session.fetch_value(_queries["find_repeated_rows"], values)
+    repeated = await session.fetch_value(QUERIES["find_repeated_rows"], values)
     became = _BecameFile()
 
     def told(row: Row, done: Done | Exception) -> None:
@@ -152,7 +150,7 @@ async def judge(
             async with session.savepoint():
                 await _each(session, own, asking, tell)
                 raise _GivenBack
-        async with session.copy_in(_queries["copy_judged_rows"]) as copy:
+        async with session.copy_in(QUERIES["copy_judged_rows"]) as copy:
             for chunk in became.chunks():
                 await copy.write(chunk)
     finally:
@@ -191,7 +189,7 @@ async def _each(
     turn, number = -1, 0
     while True:
         values = {"turn": turn, "row_number": number, "rows": ROWS_AT_ONCE}
-        rows = await session.fetch_all(_queries["list_rows_to_do"], values, into=Row)
+        rows = await session.fetch_all(QUERIES["list_rows_to_do"], values, into=Row)
         if not rows:
             return
         for _, together in groupby(rows, key=lambda row: row.turn):
@@ -226,7 +224,7 @@ async def _in_turn(
 
 async def drop_bad_rows(session: Session) -> int:
     """Takes the rows that are wrong out of what is to be saved; how many."""
-    return await session.execute(_queries["drop_bad_rows"], {})
+    return await session.execute(QUERIES["drop_bad_rows"], {})
 
 
 async def apply(session: Session, kind: Kind, asking: Asking, run_id: str) -> Counted:
@@ -250,7 +248,7 @@ async def apply(session: Session, kind: Kind, asking: Asking, run_id: str) -> Co
                 "are_new": [each.is_new for each in entries],
                 "befores": [msgspec.json.encode(each.before).decode() for each in entries],
             }
-            await session.execute(_queries["keep_deeds"], values)
+            await session.execute(QUERIES["keep_deeds"], values)
 
     await _each(session, KINDS_OF_ROWS[kind], asking, keep)
     return counted
@@ -271,7 +269,7 @@ async def undo(session: Session, asking: Asking, run_id: str, refused: FaultFile
         async with session.savepoint():
             while True:
                 values = {"run_id": run_id, "before": before, "rows": ROWS_AT_ONCE}
-                entries = await session.fetch_all(_queries["list_deeds"], values, into=_Entry)
+                entries = await session.fetch_all(QUERIES["list_deeds"], values, into=_Entry)
                 if not entries:
                     break
                 for entry, done in zip(entries, await _in_turn(session, entries, undo_one), strict=True):

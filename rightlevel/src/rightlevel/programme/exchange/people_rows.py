@@ -10,7 +10,6 @@ from typing import Any
 
 import msgspec
 
-from flatwater.queries import load_queries
 from flatwater.transaction import ConstraintViolated, Session
 from rightlevel.programme.accounts import (
     NewPerson,
@@ -23,6 +22,7 @@ from rightlevel.programme.accounts import (
 )
 from rightlevel.programme.audit import write_audit
 from rightlevel.programme.exchange.row_deeds import (
+    QUERIES,
     UNCHANGED,
     Asking,
     Done,
@@ -34,8 +34,6 @@ from rightlevel.programme.exchange.row_deeds import (
     wrong,
 )
 from rightlevel.programme.languages import SOURCE
-
-_queries = load_queries(__package__ or "", "deed_rows.sql")
 
 
 class _Found(msgspec.Struct, frozen=True):
@@ -53,7 +51,7 @@ class _Found(msgspec.Struct, frozen=True):
 
 async def _look_up(session: Session, _asking: Asking, rows: Sequence[Row]) -> list[_Found]:
     values = {"usernames": [row.cells["username"] for row in rows]}
-    return await session.fetch_all(_queries["look_up_people"], values, into=_Found)
+    return await session.fetch_all(QUERIES["look_up_people"], values, into=_Found)
 
 
 async def _do(session: Session, asking: Asking, row: Row, found: _Found) -> Done:
@@ -137,11 +135,11 @@ def _fields(fields: dict[str, Any]) -> dict[str, Any]:
 async def _remove(session: Session, asking: Asking, person_id: int) -> None:
     """Takes an account away for good that nobody has used yet, so that the same file can bring it again."""
     person = await manageable(session, asking.actor, "delete", person_id)
-    if await session.fetch_value(_queries["was_assigned"], {"id": person_id}):
+    if await session.fetch_value(QUERIES["was_assigned"], {"id": person_id}):
         raise StandsOn("This person is or was assigned to a school")
     try:
         async with session.savepoint():
-            gone = await session.execute(_queries["remove_person"], {"id": person_id})
+            gone = await session.execute(QUERIES["remove_person"], {"id": person_id})
     except ConstraintViolated as error:
         raise StandsOn("This account has a code or was used since") from error
     if not gone:

@@ -11,11 +11,11 @@ from typing import Any
 
 import msgspec
 
-from flatwater.queries import load_queries
 from flatwater.transaction import ConstraintViolated, Session
 from rightlevel.programme.audit import write_audit
 from rightlevel.programme.boundaries import BoundaryPlan, change_boundaries, undo_boundary_change
 from rightlevel.programme.exchange.row_deeds import (
+    QUERIES,
     UNCHANGED,
     Asking,
     Done,
@@ -30,7 +30,6 @@ from rightlevel.programme.ids import time_ordered_id
 from rightlevel.programme.permissions import require
 from rightlevel.programme.places import NewPlace, PlaceChange, change_place, create_place, read_place
 
-_queries = load_queries(__package__ or "", "deed_rows.sql")
 WHY_BACK = "Import undone"
 
 
@@ -54,7 +53,7 @@ async def _look_up(session: Session, _asking: Asking, rows: Sequence[Row]) -> li
     values: dict[str, Any] = {
         f"{name}s": [row.cells[name] for row in rows] for name in ("parent", "code", "id")
     }
-    return await session.fetch_all(_queries["look_up_places"], values, into=_Found)
+    return await session.fetch_all(QUERIES["look_up_places"], values, into=_Found)
 
 
 async def _do(session: Session, asking: Asking, row: Row, found: _Found) -> Done:
@@ -113,7 +112,7 @@ async def _move(session: Session, asking: Asking, row: Row, found: _Found) -> Do
     made = await change_boundaries(session, asking.actor, plan, asking.clock)
     kept = [Kept("boundary", found.place_id or 0, before={"boundary_change_id": made.id})]
     followed = await session.fetch_value(
-        _queries["place_that_follows"], {"id": found.place_id, "change_id": made.id}
+        QUERIES["place_that_follows"], {"id": found.place_id, "change_id": made.id}
     )
     names = {name: value for name, value in after.items() if name != "code"}
     if names:
@@ -137,7 +136,7 @@ async def undo_place(session: Session, asking: Asking, kept: Kept) -> None:
         raise StandsOn("This place was changed since")
     try:
         async with session.savepoint():
-            gone = await session.execute(_queries["remove_place"], {"id": kept.thing_id})
+            gone = await session.execute(QUERIES["remove_place"], {"id": kept.thing_id})
     except ConstraintViolated as error:
         raise StandsOn("Schools or other places hang or hung on this place") from error
     if not gone:

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
 from flatwater.clock import Clock
+from flatwater.queries import load_queries
 from flatwater.transaction import Session
 from rightlevel.programme.codes import code_form
 from rightlevel.programme.errors import Conflict, Fault, Invalid
@@ -20,6 +21,8 @@ from rightlevel.programme.exchange.fields import Terms
 from rightlevel.programme.exchange.values import Wrong, tidied
 from rightlevel.programme.permissions import Actor
 
+QUERIES: Final = load_queries(__package__ or "", "deed_rows.sql")
+"""Read once for all kinds of rows."""
 Thing = Literal["place", "boundary", "class", "person", "assignment"]
 Became = Literal["moved", "changed", "new", "unchanged"]
 
