@@ -134,7 +134,9 @@ class ImportRoundTrip:
         over = [w.p.places[each] for each in w.p.lineage(d.given["place"])]
         if d.given["what"] == "places" and any(each.is_deleted or each.is_closed for each in over):
             return "import faulty?"
-        return "import faulty?" if w.p.schools[d.given["school"]].is_deleted else ""
+        school = w.p.schools[d.given["school"]]
+        is_unsure = school.is_deleted or not school.is_open or w.p.current_year() is None
+        return "import faulty?" if is_unsure and d.given["what"] == "classes" else ""
 
     @staticmethod
     async def send(go: Any, w: World, d: Deed) -> Any:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
 import msgspec
 
+from flatwater.answers import Answer
 from flatwater.paging import PageRequest
 from flatwater.pool import Database
+from flatwater.transaction import ConstraintViolated, Session
 from rightlevel.operations.import_runner import ImportRequest
-from rightlevel.programme.errors import Fault, Invalid
+from rightlevel.programme.errors import Conflict, Fault, Invalid
 from rightlevel.programme.exchange import (
     ColumnMapping,
     HowToApply,
@@ -25,6 +27,7 @@ from rightlevel.programme.exchange import (
 )
 from rightlevel.programme.exchange.left_rows import MARK, row_to_mend
 from rightlevel.programme.permissions import Actor
+from rightlevel.web.application import AnsweredBefore, claimed
 from rightlevel.web.authority import keeping
 from rightlevel.web.request import Request, actor_of
 
@@ -89,9 +92,13 @@ async def said_of(
 async def undo_run_of(request: Request, run_id: str, answer: Callable[[ImportRun], object]) -> ImportRun:
     """The run that undoes an import, queued behind the files that wait. *Errors*: NotFound, ImportNotUndoable, ImportUndoneBefore, ImportTooOld."""
     actor = actor_of(request)
-    async with request.database.read(deadline_s=READ_S) as session:
-        new = await run_to_undo(session, actor, run_id, request.clock)
-    return await request.app.imports.submit(ImportRequest(new, None, None, actor), keeping(request, answer))
+
+    async def asked() -> ImportRequest:
+        async with request.database.read(deadline_s=READ_S) as session:
+            new = await run_to_undo(session, actor, run_id, request.clock)
+        return ImportRequest(new, None, None, actor)
+
+    return await _submitted(request, asked, answer)
 
 
 async def apply_run_of(
@@ -102,12 +109,35 @@ async def apply_run_of(
     *Errors*: NotFound, ImportNotApplicable, ImportHasFaults, ImportAppliedBefore, ImportFileGone.
     """
     actor = actor_of(request)
-    async with request.database.read(deadline_s=READ_S) as session:
-        new = await run_to_apply(session, actor, run_id, how)
-    mapping = read_mapping(new.mapping, new.kind) if new.mapping.strip() else None
-    return await request.app.imports.submit(
-        ImportRequest(new, None, mapping, actor), keeping(request, answer)
-    )
+
+    async def asked() -> ImportRequest:
+        async with request.database.read(deadline_s=READ_S) as session:
+            new = await run_to_apply(session, actor, run_id, how)
+        mapping = read_mapping(new.mapping, new.kind) if new.mapping.strip() else None
+        return ImportRequest(new, None, mapping, actor)
+
+    return await _submitted(request, asked, answer)
+
+
+async def _submitted(
+    request: Request, asked: Callable[[], Awaitable[ImportRequest]], answer: Callable[[ImportRun], object]
+) -> ImportRun:
+    """The run of what is asked. What is refused because this very write came twice at the same moment gets the answer of the other.
+
+    Only one run undoes or applies an import, so the second of two waits for the first and is refused before it comes to the receipt.
+    """
+    try:
+        return await request.app.imports.submit(await asked(), keeping(request, answer))
+    except (ConstraintViolated, Conflict) as refused:
+        why = refused
+
+    async def look(session: Session) -> Answer:
+        known = await claimed(request, session, request.actor)
+        if known is None:
+            raise why
+        return known
+
+    raise AnsweredBefore(await request.database.run(look, deadline_s=READ_S)) from why
 
 
 async def left_rows_csv(
