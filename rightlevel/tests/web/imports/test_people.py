@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from html import unescape
 from typing import Any
+from uuid import uuid4
 
 import anyio
 import httpx
@@ -352,3 +353,20 @@ async def test_assignments_that_can_not_be_are_refused_by_row(site: Served) -> N
             (11, "to_on"): "A day, written as 2016-03-31 or 31/03/2016",
         }
         assert run["preview"] == {"wrong": 9, "new": 1}
+
+
+async def test_an_undoing_that_is_sent_twice_at_once_is_one_with_one_answer(site: Served) -> None:
+    async with site.client("coordinator") as client:
+        made = await send(client, "classes", "school_code,grade,section\nB,5,W\n")
+        headers = {"idempotency-key": str(uuid4())}
+        answers: list[httpx.Response] = []
+
+        async def post() -> None:
+            answers.append(await client.post(f"/api/v1/imports/{made['id']}/undo", headers=headers))
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(4):
+                tasks.start_soon(post)
+        assert [each.status_code for each in answers] == [202] * 4, [each.text for each in answers]
+        assert len({each.json()["id"] for each in answers}) == 1
+        assert (await ended(client, answers[0].json()["id"]))["state"] == "done"
