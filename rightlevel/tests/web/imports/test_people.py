@@ -177,6 +177,11 @@ async def test_each_row_of_people_is_judged_by_who_imports(site: Served) -> None
         assert refused["state"] == "faulty"
     async with site.client("admin") as admin:
         assert (await undo(admin, made))["state"] == "done"
+        # The same file brings the same account again, as it says now.
+        again = await send(admin, "people", header + "newcoord,Newer Coordinator,mentor,new@example.org\n")
+        assert told(again) == ("done", 1, 0, 0), await faults_of(admin, again)
+        assert b"newcoord,Newer Coordinator,mentor,new@example.org" in await taken(admin, "people")
+        assert (await undo(admin, again))["state"] == "done"
     async with site.client("mentor") as mentor:
         answer = await mentor.post(
             "/api/v1/imports", data={"kind": "people"}, files={"file": ("in.csv", b"username\n", "text/csv")}

@@ -226,26 +226,28 @@ where c.id = %(id)s
     and not exists (select 1 from result r where r.school_id = c.school_id and r.class_id = c.id)
 
 -- name: look_up_people
--- What is there of some rows: the account that is in use, or one that was deleted, and the assignments that its end would end. Served by
--- person_by_username and assignment_by_person.
+-- What is there of some rows: the account that is in use, or one that was deleted (by the undoing of an import for one), and the assignments that its
+-- end would end. Served by person_by_username and assignment_by_person.
 select p.id as person_id, p.display_name, p.role::text as role, p.email, p.language, p.is_active, p.version, p.deleted_at is not null as is_deleted,
+    p.deleted_at is not null and p.delete_reason = %(undone)s as was_undone,
     array(select a.id from assignment a where a.person_id = p.id and a.ended_at is null order by a.id) as assignments
 from unnest(%(usernames)s::text[]) with ordinality w (username, at)
 left join lateral (
-    select n.id, n.display_name, n.role, n.email, n.language, n.is_active, n.version, n.deleted_at
+    select n.id, n.display_name, n.role, n.email, n.language, n.is_active, n.version, n.deleted_at, n.delete_reason
     from person n
     where n.username = w.username
     order by n.deleted_at is not null, n.id desc
     limit 1) p on true
 order by w.at
 
--- name: was_assigned
--- Whether somebody is or ever was assigned to a school. Served by assignment_by_person.
-select exists (select 1 from assignment a where a.person_id = %(id)s) as was_assigned
-
--- name: remove_person
--- Takes an account away that has no password; whatever else stands on it stands in the way. Served by the primary key.
-delete from person where id = %(id)s and password_hash is null
+-- name: what_stands_on_person
+-- Whether somebody is or ever was assigned to a school, and whether anything opens or opened the account. Served by assignment_by_person and the keys of
+-- what opens accounts.
+select exists (select 1 from assignment a where a.person_id = p.id) as was_assigned,
+    p.password_hash is not null or exists (select 1 from one_time_code c where c.person_id = p.id)
+        or exists (select 1 from person_pin n where n.person_id = p.id) or exists (select 1 from person_session s where s.person_id = p.id) as has_keys
+from person p
+where p.id = %(id)s
 
 -- name: look_up_assignments
 -- What is there of some rows: the person (one who was deleted where there is no other), the school, the class, and the assignment by its number, or by

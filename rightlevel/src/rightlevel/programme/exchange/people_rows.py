@@ -6,21 +6,22 @@ The permission table and who stands above whom judge each row; nobody's file tou
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-from flatwater.transaction import ConstraintViolated, Session
+from flatwater.transaction import Session
 from rightlevel.programme.accounts import (
     NewPerson,
+    Person,
     PersonChange,
     change_person,
     create_person,
-    manageable,
+    delete_person,
     read_person,
+    restore_person,
     set_active,
 )
-from rightlevel.programme.audit import write_audit
 from rightlevel.programme.exchange.row_deeds import (
     QUERIES,
     UNCHANGED,
@@ -35,6 +36,8 @@ from rightlevel.programme.exchange.row_deeds import (
 )
 from rightlevel.programme.languages import SOURCE
 
+WHY_UNDONE: Final = "Import undone"
+
 
 class _Found(msgspec.Struct, frozen=True):
     person_id: int | None
@@ -45,18 +48,22 @@ class _Found(msgspec.Struct, frozen=True):
     is_active: bool | None
     version: int | None
     is_deleted: bool
+    was_undone: bool | None
+    """Whether it is deleted since the import that brought it was undone."""
     assignments: list[int]
     """Those that are not ended."""
 
 
 async def _look_up(session: Session, _asking: Asking, rows: Sequence[Row]) -> list[_Found]:
-    values = {"usernames": [row.cells["username"] for row in rows]}
+    values = {"usernames": [row.cells["username"] for row in rows], "undone": WHY_UNDONE}
     return await session.fetch_all(QUERIES["look_up_people"], values, into=_Found)
 
 
 async def _do(session: Session, asking: Asking, row: Row, found: _Found) -> Done:
     if found.person_id is None:
         return await _add(session, asking, row)
+    if found.was_undone:
+        return await _bring_back(session, asking, row, found.person_id)
     if found.is_deleted:
         rule = "An account with this name was deleted: restore it, or choose another name"
         raise wrong("username", rule, row.cells["username"])
@@ -102,8 +109,28 @@ async def _add(session: Session, asking: Asking, row: Row) -> Done:
         language=cells["language"] or SOURCE,
     )
     person = await create_person(session, asking.actor, new, password_hash=None)
-    if cells["is_active"] is False:
-        person = await set_active(session, asking.actor, person.id, is_active=False, clock=asking.clock)
+    return await _added(session, asking, row, person)
+
+
+async def _bring_back(session: Session, asking: Asking, row: Row, person_id: int) -> Done:
+    """The account that an earlier import brought and that went with its undoing: the same one comes again, as the file says it now."""
+    cells = row.cells
+    person = await restore_person(session, asking.actor, person_id)
+    change = PersonChange(
+        person.version,
+        display_name=cells["display_name"],
+        email=row.text("email"),
+        role=cells["role"],
+        language=cells["language"] or SOURCE,
+    )
+    person = await change_person(session, asking.actor, person_id, change, asking.clock)
+    return await _added(session, asking, row, person)
+
+
+async def _added(session: Session, asking: Asking, row: Row, person: Person) -> Done:
+    is_active = row.cells["is_active"] is not False
+    if is_active != person.is_active:
+        person = await set_active(session, asking.actor, person.id, is_active=is_active, clock=asking.clock)
     names = ("role", "email", "language", "is_active")
     after = {name: getattr(person, name) for name in names if getattr(person, name) is not None}
     return Done("new", {}, after, (Kept("person", person.id, person.version, is_new=True),))
@@ -132,20 +159,22 @@ def _fields(fields: dict[str, Any]) -> dict[str, Any]:
     return fields | ({"email": fields["email"] or ""} if "email" in fields else {})
 
 
+class _Standing(msgspec.Struct, frozen=True):
+    was_assigned: bool
+    has_keys: bool
+
+
 async def _remove(session: Session, asking: Asking, person_id: int) -> None:
-    """Takes an account away for good that nobody has used yet, so that the same file can bring it again."""
-    person = await manageable(session, asking.actor, "delete", person_id)
-    if await session.fetch_value(QUERIES["was_assigned"], {"id": person_id}):
+    """Takes an account out of use that nobody has used yet; a file that brings it again brings this very one back.
+
+    Its row stays: the audit names it, and the database would look through every table in which somebody's work stands, results among them.
+    """
+    stands = await session.fetch_one(QUERIES["what_stands_on_person"], {"id": person_id}, into=_Standing)
+    if stands is not None and stands.was_assigned:
         raise StandsOn("This person is or was assigned to a school")
-    try:
-        async with session.savepoint():
-            gone = await session.execute(QUERIES["remove_person"], {"id": person_id})
-    except ConstraintViolated as error:
-        raise StandsOn("This account has a code or was used since") from error
-    if not gone:
+    if stands is None or stands.has_keys:
         raise StandsOn("This account has a code or was used since")
-    before = {"username": person.username, "role": person.role}
-    await write_audit(session, asking.actor, "undo", "person", person_id, before=before)
+    await delete_person(session, asking.actor, person_id, reason=WHY_UNDONE, clock=asking.clock)
 
 
 PEOPLE = RowKind("make_staged_people", _look_up, _do, key="username")
