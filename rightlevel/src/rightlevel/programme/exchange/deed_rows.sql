@@ -4,7 +4,7 @@ create temporary table staged_row (
     row_number bigint, is_whole boolean, kind text, code text, name_local text, name_latin text, parent text, reason text, id bigint,
     turn integer generated always as (case kind when 'country' then 0 when 'province' then 1 when 'district' then 2 when 'commune' then 3
         when 'cluster' then 3 else 4 end) stored,
-    key text generated always as (coalesce(parent, '') || '/' || code) stored
+    key text generated always as (coalesce(parent, '') || '/' || code) stored, primary key (turn, row_number)
 ) on commit drop
 
 -- name: make_staged_classes
@@ -12,7 +12,8 @@ create temporary table staged_row (
 create temporary table staged_row (
     row_number bigint, is_whole boolean, school_code text, school_year_id bigint, grade integer, section text, id bigint,
     turn integer generated always as (case when id is null then 1 else 0 end) stored,
-    key text generated always as (school_code || ' / ' || school_year_id::text || ' / ' || grade::text || ' / ' || coalesce(section, '')) stored
+    key text generated always as (school_code || ' / ' || school_year_id::text || ' / ' || grade::text || ' / ' || coalesce(section, '')) stored,
+    primary key (turn, row_number)
 ) on commit drop
 
 -- name: make_staged_people
@@ -20,7 +21,7 @@ create temporary table staged_row (
 create temporary table staged_row (
     row_number bigint, is_whole boolean, username text, display_name text, role text, email text, language text, is_active boolean,
     id bigint generated always as (null::bigint) stored, turn integer generated always as (0) stored,
-    key text generated always as (username) stored
+    key text generated always as (username) stored, primary key (turn, row_number)
 ) on commit drop
 
 -- name: make_staged_assignments
@@ -30,7 +31,8 @@ create temporary table staged_row (
     from_on date, to_on date, state text, id bigint,
     turn integer generated always as (case when id is not null or state = 'over' then 0 else 1 end) stored,
     key text generated always as (username || ' / ' || school_code || ' / ' || subject || ' / ' || coalesce(grade::text || ' / '
-        || coalesce(section, '') || ' / ' || coalesce(class_year_id, 0)::text, '') || ' / ' || coalesce(from_on - date '2000-01-01', 0)::text) stored
+        || coalesce(section, '') || ' / ' || coalesce(class_year_id, 0)::text, '') || ' / ' || coalesce(from_on - date '2000-01-01', 0)::text) stored,
+    primary key (turn, row_number)
 ) on commit drop
 
 -- name: make_judged_row
@@ -75,7 +77,7 @@ kept as (
 select count(*) as faults from found
 
 -- name: list_rows_to_do
--- Some of the rows that nothing is wrong with, in their turns. *Cost*: one pass over the file for so many.
+-- Some of the rows that nothing is wrong with, in their turns. Served by the primary key.
 select s.row_number, s.turn, to_jsonb(s) - array['row_number', 'is_whole', 'turn', 'key'] as cells
 from staged_row s
 where s.is_whole and (s.turn, s.row_number) > (%(turn)s::integer, %(row_number)s::bigint)

@@ -32,7 +32,7 @@ insert into import_preview (run_id, what, row_number, school_code, code, name)
 select %(id)s::uuid, 1, f.row_number,
 --> names_of_row
 from (select distinct row_number from found_fault where not is_left_out and row_number > 0) f
-left join lateral (select to_jsonb(s) as cells from staged_row s where s.row_number = f.row_number limit 1) t on true
+left join (select s.row_number, to_jsonb(s) as cells from staged_row s) t on t.row_number = f.row_number
 
 -- name: preview_students
 -- Says of each child of the file whether it is new, moved, changed or as it was, field by field. *Cost*: one pass over the file.
