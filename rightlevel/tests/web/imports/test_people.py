@@ -33,7 +33,7 @@ def later(site: Served) -> None:
 
 
 async def ended(client: httpx.AsyncClient, run_id: str) -> dict[str, Any]:
-    with anyio.fail_after(600):
+    with anyio.fail_after(30):
         while (run := (await client.get(f"/api/v1/imports/{run_id}")).json())["ended_at"] is None:
             await anyio.sleep(0.02)
     return run
