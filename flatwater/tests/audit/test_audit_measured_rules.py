@@ -303,7 +303,7 @@ async def all_of_them(letters: list[str]):
     return requests.get("https://elsewhere.example")
 """
     queues = found_in("unbounded-queue", letters=text)
-    assert [(each.where.line, each.priority) for each in queues] == [(5, "P2"), (9, "P3"), (16, "P3")]
+    assert [(each.where.line, each.priority) for each in queues] == [(5, "P3"), (9, "P3"), (16, "P3")]
     limits = found_in("no-time-limit", letters=text)
     assert [(each.where.symbol, each.priority) for each in limits] == [("fetch", "P3"), ("all_of_them", "P1")]
 
@@ -504,4 +504,156 @@ def get_authorized_products(user):
 """
     assert [each.where.symbol for each in found_in("cached-authorisation", rights=text)] == [
         "get_authorized_products"
+    ]
+
+
+def audited(tmp_path: Path, **files: str) -> list[tuple[str, int, str]]:
+    """What an audit of a folder says gravely: rule, line, priority."""
+    for name, text in files.items():
+        file = tmp_path / (name.replace("__", "/") + ".py")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    return [(each.rule, each.where.line, each.priority) for each in audit_folder(tmp_path).findings]
+
+
+def test_a_comparison_that_keeps_nobody_out_is_not_guessed_at() -> None:
+    text = """
+@app.post("/seen")
+def seen(state, token):
+    if state.get(SEEN_KEY) != token:
+        state[SEEN_KEY] = token
+        state.save()
+    return "seen"
+
+@app.post("/join")
+def join(invite, token):
+    if invite.token != token:
+        return 403
+    return mine(invite, token)
+
+def mine(orgs, token):
+    return list(filter(lambda org: org["token"] == token, orgs))
+
+def far_from_requests(row, token):
+    return row.token == token
+"""
+    assert [(each.where.symbol, each.priority) for each in found_in("secret-compared", rooms=text)] == [
+        ("join", "P1"),
+        ("mine", "P3"),
+        ("far_from_requests", "P3"),
+    ]
+
+
+def test_a_container_whose_keys_the_source_names_does_not_grow() -> None:
+    text = """
+class Importer:
+    ids = {}
+
+    def _remember(self, kind, found):
+        self.ids[kind] = found
+
+    def foods(self):
+        self._remember("food", foods())
+        self._remember(Kind.UNIT, units())
+
+class Seen:
+    names = {}
+
+    def note(self, name):
+        self.names[name] = 1
+
+@app.post("/import")
+def bring_in(name):
+    Importer().foods()
+    Seen().note(name)
+"""
+    assert [each.where.symbol for each in found_in("growing-container", importer=text)] == ["Seen.note"]
+
+
+def test_a_loop_over_what_may_be_a_handful_is_advice() -> None:
+    text = """
+@app.post("/tags")
+def tag(session, body, ids: list[int]):
+    for one in body.tags:
+        session.get(Tag, one)
+    for id in ids:
+        session.get(Tag, id)
+    for row in session.scalars(select(Note)):
+        session.get(Tag, row.tag)
+"""
+    assert [(each.where.line, each.priority) for each in found_in("query-per-row", tags=text)] == [
+        (5, "P3"),
+        (7, "P2"),
+        (9, "P2"),
+    ]
+
+
+def test_a_stored_file_is_no_upload_and_a_body_is_read_whole_by_each_framework() -> None:
+    text = """
+@app.post("/files")
+async def files(request, uploaded: UploadFile):
+    row = UserFile.objects.get(pk=1)
+    row.file.file.read()
+    await request.body()
+    return uploaded.file.read()
+"""
+    assert [(each.where.line, each.priority) for each in found_in("whole-upload", files=text)] == [
+        (6, "P3"),
+        (7, "P1"),
+    ]
+
+
+def test_what_a_person_runs_is_advice(tmp_path: Path) -> None:
+    text = 'def all_of_it(c):\n    c.execute("SELECT * FROM pupil")\n'
+    found = audited(tmp_path, app__management__commands__show=text, scripts__show=text, app__store=text)
+    assert [priority for _, _, priority in found] == ["P2", "P3", "P3"]
+
+
+def test_one_missing_setting_is_told_gravely_once(tmp_path: Path) -> None:
+    text = """
+@app.post("/a")
+def a(connection):
+    with connection.transaction():
+        connection.execute("UPDATE a SET b = 1")
+
+@app.post("/b")
+def b(connection):
+    with connection.transaction():
+        connection.execute("UPDATE a SET b = 2")
+"""
+    assert audited(tmp_path, pays=text) == [
+        ("transaction-without-deadline", 4, "P2"),
+        ("transaction-without-deadline", 9, "P3"),
+    ]
+
+
+def test_a_list_without_a_page_is_told_where_it_is_read(tmp_path: Path) -> None:
+    text = """
+@app.get("/people", response_model=list[Person])
+def people(session):
+    return session.execute(select(Person)).scalars().all()
+
+@app.get("/roles", response_model=list[Role])
+def roles(session):
+    return session.execute(select(Role)).scalars().all()
+"""
+    found = audited(tmp_path, people=text)
+    assert [each for each in found if each[2] != "P3"] == [("query-without-limit", 4, "P1")]
+
+
+def test_a_right_that_is_kept_for_a_time_is_advice() -> None:
+    text = """
+def has_role(user, role):
+    roles = cache.get(user)
+    if roles is None:
+        cache.set(user, roles := read(user), 30)
+    return role in roles
+
+def has_access(user, role):
+    return role in ROLES_CACHE[user]
+"""
+    found = found_in("cached-authorisation", rights=text)
+    assert [(each.where.symbol, each.priority) for each in found] == [
+        ("has_role", "P3"),
+        ("has_access", "P1"),
     ]

@@ -13,6 +13,21 @@ MAX_FILE_BYTES: Final = 1024 * 1024
 """A larger file is generated; it is told as not examined."""
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
+_BY_HAND: Final = frozenset(
+    {
+        "cli",
+        "commands",
+        "scripts",
+        "script",
+        "management",
+        "__main__",
+        "bin",
+        "tools",
+        "manage",
+        "seed",
+        "seeds",
+    }
+)
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
@@ -138,6 +153,12 @@ class Module:
                 self._note_scopes(child, f"{prefix}{child.name}.", prefix + child.name, outer)
             else:
                 self._note_scopes(child, prefix, owner, outer)
+
+    @property
+    def is_run_by_hand(self) -> bool:
+        """Whether it lies in a room of what a person runs and watches: commands, scripts, bots."""
+        rooms = self.path.removesuffix(".py").split("/")
+        return any(each in _BY_HAND or each.endswith(("-bots", "_bots", "_cli", "_script")) for each in rooms)
 
     def nodes(self) -> Iterable[ast.AST]:
         """Every node of the file."""

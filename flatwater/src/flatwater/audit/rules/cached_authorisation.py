@@ -45,6 +45,19 @@ def _seek(module: Module, app: App) -> Iterator[Hit]:
         yield from _lookups(module, function)
 
 
+def _has_age(function: Function) -> bool:
+    """Whether what it keeps is kept for a time that it says: `cache.set(key, value, 60)`, `ex=60`."""
+    return any(
+        isinstance(each, ast.Call)
+        and called(each) in {"set", "add", "setex", "set_many", "get_or_set"}
+        and (
+            len(each.args) >= 3
+            or {"timeout", "ex", "ttl", "expire", "px"} & {word.arg for word in each.keywords}
+        )
+        for each in function.body()
+    )
+
+
 def _lookups(module: Module, function: Function) -> Iterator[Hit]:
     for node in function.body():
         match node:
@@ -65,7 +78,9 @@ def _lookups(module: Module, function: Function) -> Iterator[Hit]:
         name = module.dotted(held)
         if _HOLDS.search(name) and not _NOT_CACHES.search(name):
             yield Hit(
-                node, f"`{function.name}` reads `{shown(node)}`, which may be older than the permission."
+                node,
+                f"`{function.name}` reads `{shown(node)}`, which may be older than the permission.",
+                "P3" if _has_age(function) else None,
             )
 
 

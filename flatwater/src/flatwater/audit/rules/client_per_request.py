@@ -50,6 +50,8 @@ _MADE: Final = frozenset(
         "elasticsearch.Elasticsearch",
     }
 )
+_CHEAP: Final = ("aiohttp.", "requests.")
+"""Made in microseconds, without reading certificates; what is lost is a connection kept alive, where the same host is asked again."""
 _SPEAKS_HTTP: Final = ("httpx.", "aiohttp.", "requests.", "openai.", "boto3.", "elasticsearch.")
 _ONCE: Final = ("lru_cache", "cache", "cached_property", "on_event", "on_startup", "alru_cache")
 
@@ -63,7 +65,7 @@ def _seek(module: Module, app: App) -> Iterator[Hit]:
             yield Hit(
                 call,
                 f"`{shown(call)}` is made anew each time.",
-                "P2" if name.startswith(_SPEAKS_HTTP) else None,
+                "P3" if name.startswith(_CHEAP) else "P2" if name.startswith(_SPEAKS_HTTP) else None,
             )
 
 

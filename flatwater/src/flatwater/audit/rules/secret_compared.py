@@ -9,7 +9,7 @@ from typing import Final
 
 from flatwater.audit.app import App
 from flatwater.audit.rule import Hit, Rule
-from flatwater.audit.source import Module, called, last_name, shown
+from flatwater.audit.source import Module, assignments, called, last_name, shown
 
 _SECRET: Final = re.compile(
     r"(?:^|_)(?:secret|secret_key|password|passwd|api_?key|hmac|x?csrf|xsrf|otp|passcode|access_key|credential)$|^token$"
@@ -47,21 +47,62 @@ _BUILDERS: Final = frozenset(
         "on",
     }
 )
-_TYPED: Final = frozenset({"cli", "commands", "scripts", "management", "__main__"})
-"""Rooms where whoever runs the command holds the secret already."""
 _LEXES: Final = re.compile(r"\b(?:tokenize|lexer|parser|tokenizer)\b", re.IGNORECASE)
 
 
 def _seek(module: Module, app: App) -> Iterator[Hit]:
-    if _LEXES.search(module.name) or _TYPED & set(module.name.split(".")):
+    if _LEXES.search(module.name) or module.is_run_by_hand:  # who runs it holds the secret already
         return
     for node in module.nodes():
         match node:
             case ast.Compare(left=left, ops=[ast.Eq() | ast.NotEq()], comparators=[right]):
-                if _is_secret(module, node, left, right) and not _in_query(module, node):
-                    yield Hit(node, f"`{shown(node)}` stops at the first letter that differs.")
+                if not _is_secret(module, node, left, right) or _in_query(module, node):
+                    continue
+                if _keeps_out(module, node):
+                    seen = app.route_of(module.function_of(node)) is not None and not _chooses(module, node)
+                    yield Hit(
+                        node,
+                        f"`{shown(node)}` stops at the first letter that differs.",
+                        None if seen else "P3",
+                    )
             case _:
                 pass
+
+
+def _keeps_out(module: Module, node: ast.Compare) -> bool:
+    """Whether something ends or is answered by it: a branch that only notes what was seen keeps nobody out."""
+    branch = next(
+        (each for each in module.ancestors(node) if isinstance(each, ast.If | ast.While)),
+        None,
+    )
+    if branch is None or not any(each is node for each in ast.walk(branch.test)):
+        return True
+    function = module.function_of(node)
+    given = {
+        each.id
+        for told in (function.body() if function else ())
+        if isinstance(told, ast.Return)
+        for each in ast.walk(told)
+        if isinstance(each, ast.Name)
+    }
+    decides = any(name in given for statement in branch.body for name, _ in assignments(statement))
+    leaves = any(
+        isinstance(each, ast.Return | ast.Raise) for statement in branch.body for each in ast.walk(statement)
+    )
+    after = module.parents.get(branch)
+    follows = getattr(after, "body", [])
+    last = follows[follows.index(branch) + 1 :] if branch in follows else []
+    return leaves or decides or bool(branch.orelse) or any(isinstance(each, ast.Raise) for each in last)
+
+
+def _chooses(module: Module, node: ast.Compare) -> bool:
+    """Whether it picks one of several, in a lambda or a comprehension: whoever is picked out proves nothing by it."""
+    here = module.parents.get(node)
+    while here is not None and not isinstance(here, ast.stmt):
+        if isinstance(here, ast.Lambda | ast.comprehension):
+            return True
+        here = module.parents.get(here)
+    return False
 
 
 def _is_secret(module: Module, node: ast.Compare, left: ast.expr, right: ast.expr) -> bool:

@@ -73,6 +73,7 @@ RULE = Rule(
     reason="A transaction that hangs holds its locks and its connection, keeps dead rows from being vacuumed, and blocks others.",
     change="Give it a deadline that cancels the statement on the server (flatwater.transaction), or set statement_timeout.",
     in_requests=True,
+    is_one_setting=True,
     seek=_seek,
     bad="""
 @app.post("/pay")

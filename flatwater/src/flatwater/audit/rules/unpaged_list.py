@@ -11,7 +11,7 @@ from flatwater.audit.app import App, module_name
 from flatwater.audit.model import Priority
 from flatwater.audit.rule import Hit, Rule
 from flatwater.audit.source import Function, Module, called, keyword
-from flatwater.audit.statements import Read, is_bounded, reads_of_all
+from flatwater.audit.statements import SELDOM, Read, is_bounded, reads_of_all
 
 _PAGES: Final = re.compile(
     r"limit|page|offset|cursor|after|first|per_|take|top|batch|pagina|size|_n\b|filter|count|recent|latest",
@@ -33,6 +33,8 @@ def _seek(module: Module, app: App) -> Iterator[Hit]:
                     "P3"  # what belongs to one row of another: how many they are, the source doesn't say
                 )
             if priority is not None:
+                if SELDOM.search(f"{route.path} {function.name}"):
+                    priority = "P3"
                 yield Hit(function.node, f"{route.name} answers with a list and takes no page.", priority)
 
 
