@@ -92,7 +92,7 @@ async def club(db, club_id: int) -> list[Membership]:
     return (await db.execute(select(Membership).where(Membership.club_id == club_id))).scalars().all()
 """
     )
-    assert [each.priority for each in found_in("unpaged-list", people=text)] == ["P2"]
+    assert [each.priority for each in found_in("unpaged-list", people=text)] == ["P3"]
 
 
 def test_a_secret_that_has_changed_and_one_typed_twice_are_not_guessed_at() -> None:
@@ -612,19 +612,91 @@ def test_what_a_person_runs_is_advice(tmp_path: Path) -> None:
 def test_one_missing_setting_is_told_gravely_once(tmp_path: Path) -> None:
     text = """
 @app.post("/a")
-def a(connection):
+def a(connection, names: list[str]):
     with connection.transaction():
-        connection.execute("UPDATE a SET b = 1")
+        for each in names:
+            connection.execute("UPDATE a SET b = 1")
 
 @app.post("/b")
 def b(connection):
     with connection.transaction():
         connection.execute("UPDATE a SET b = 2")
+        connection.execute("UPDATE a SET b = 3")
 """
-    assert audited(tmp_path, pays=text) == [
+    found = audited(tmp_path, pays=text)
+    assert [each for each in found if each[0] == "transaction-without-deadline"] == [
         ("transaction-without-deadline", 4, "P2"),
-        ("transaction-without-deadline", 9, "P3"),
+        ("transaction-without-deadline", 10, "P3"),
     ]
+
+
+def test_a_transaction_of_one_statement_is_advice() -> None:
+    text = """
+@app.post("/b")
+def b(connection):
+    with connection.transaction():
+        connection.execute("UPDATE a SET b = 2")
+"""
+    assert [each.priority for each in found_in("transaction-without-deadline", pays=text)] == ["P3"]
+
+
+def test_a_star_of_a_sub_query_is_no_star_of_a_table() -> None:
+    text = """
+SQL = "SELECT entities.*, p.name FROM (SELECT id, name FROM story) AS entities JOIN p ON p.id = entities.id"
+WORSE = "SELECT p.*, 1 FROM (SELECT id, name FROM story) entities JOIN project p ON p.id = entities.id"
+"""
+    assert [each.where.line for each in found_in("select-star", users=text)] == [3]
+
+
+def test_what_forgets_a_cache_is_answered_from_none() -> None:
+    text = """
+@CacheEvict("roles")
+def edit_role(role):
+    return role
+
+@cached(60)
+def has_role(user, role):
+    return role in user.roles
+
+@app.get("/role/{id}")
+@cached(60)
+def role_detail(id):
+    return id
+"""
+    assert [each.where.symbol for each in found_in("cached-authorisation", roles=text)] == ["has_role"]
+
+
+def test_a_mask_and_a_row_found_by_its_secret_let_nobody_in() -> None:
+    text = """
+@app.post("/verify")
+def verify(db, asked):
+    row = db.query(Token).filter_by(token=asked.token).first()
+    if row.token != asked.token:
+        raise Refused
+    if asked.api_key == "***" * 3:
+        return None
+    if row.api_key != asked.api_key:
+        raise Refused
+"""
+    assert [each.where.line for each in found_in("secret-compared", tokens=text)] == [9]
+
+
+def test_a_cache_of_what_a_table_of_the_source_names_is_bounded() -> None:
+    text = """
+KINDS = {"a": "first", "b": "second"}
+found = {}
+
+@app.get("/{kind}")
+def kind(kind):
+    if kind in found:
+        return found[kind]
+    entry = KINDS.get(kind)
+    if entry is None:
+        return None
+    found[kind] = load(entry)
+    return found[kind]
+"""
+    assert found_in("unbounded-cache", kinds=text) == []
 
 
 def test_a_list_without_a_page_is_told_where_it_is_read(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ CATALOG: Final = re.compile(
 
 
 SELDOM: Final = re.compile(
-    r"tenant|config|setting|provider|role|permission|plugin|worker|template|language|locale|countr|currenc|timezone|categor|unit|kind|status|preset|feature_?flag|region|theme",
+    r"\bdistinct\b|dict_?type|polic(?:y|ies)|privac|facilit|standard|schedul|tenant|config|setting|provider|role|permission|plugin|worker|template|language|locale|countr|currenc|timezone|categor|unit|kind|status|preset|feature_?flag|region|theme",
     re.IGNORECASE,
 )
 

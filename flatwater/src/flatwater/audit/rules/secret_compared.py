@@ -113,6 +113,8 @@ def _is_secret(module: Module, node: ast.Compare, left: ast.expr, right: ast.exp
         return False
     if _is_typed_twice(left, right) or _stores(module, node) or _lets_nobody_in(module, node):
         return False
+    if _was_looked_up(module, node, left, right):
+        return False
     if any(_is_deed(each) or _is_hash_made_here(module, node, each) for each in (left, right)):
         return False
     if any(_SECRET.search(each) for each in words if each):
@@ -170,6 +172,23 @@ def _lets_nobody_in(module: Module, node: ast.Compare) -> bool:
     )
 
 
+def _was_looked_up(module: Module, node: ast.Compare, left: ast.expr, right: ast.expr) -> bool:
+    """Whether the row was found by the very secret that it is compared with: then both are the same, whoever asks."""
+    function = module.function_of(node)
+    for row, given in ((left, right), (right, left)):
+        if function is None or not isinstance(row, ast.Attribute) or not isinstance(row.value, ast.Name):
+            continue
+        for made in module.local_values(function, row.value.id):
+            for each in ast.walk(made):
+                if (
+                    isinstance(each, ast.keyword)
+                    and each.arg == row.attr
+                    and ast.dump(each.value) == ast.dump(given)
+                ):
+                    return True
+    return False
+
+
 def _is_deed(node: ast.expr) -> bool:
     """Whether its name is what is done with a secret: `bulk_edit.remove_password`."""
     return _DEEDS.match(last_name(node)) is not None
@@ -201,6 +220,8 @@ def _word(node: ast.expr) -> str:
 def _varies(node: ast.expr) -> bool:
     """Whether a side is known only when it runs: not a literal, not `Kind.TOKEN`, not a length or a type."""
     match node:
+        case ast.BinOp(left=ast.Constant(), right=ast.Constant()):
+            return False
         case ast.Constant() | ast.List() | ast.Tuple() | ast.Set() | ast.Dict() | ast.UnaryOp():
             return False
         case ast.Attribute(value=ast.Name(id=holder), attr=attr):

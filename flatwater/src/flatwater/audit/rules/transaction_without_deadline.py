@@ -8,7 +8,7 @@ from typing import Final
 
 from flatwater.audit.app import App
 from flatwater.audit.rule import Hit, Rule
-from flatwater.audit.source import Module, called, keyword, shown
+from flatwater.audit.source import Module, called, keyword, shown, within
 
 OPENS: Final = frozenset({"transaction", "atomic", "begin"})
 LIMITS: Final = frozenset({"timeout", "timeout_at", "fail_after", "move_on_after", "wait_for", "deadline"})
@@ -46,8 +46,26 @@ def _seek(module: Module, app: App) -> Iterator[Hit]:
             call = opens_transaction(module, item)
             if call is not None and not _is_limited(module, node, call):
                 yield Hit(
-                    call, f"`{shown(call)}` is open for as long as its block takes, and nothing sets a limit."
+                    call,
+                    f"`{shown(call)}` is open for as long as its block takes, and nothing sets a limit.",
+                    None if _is_long(node) else "P3",
                 )
+
+
+def _is_long(node: ast.With | ast.AsyncWith) -> bool:
+    """Whether how long the block takes is decided elsewhere: by rows, by whoever is given the session, by several statements."""
+    inner = [each for statement in node.body for each in within(statement)]
+    turns = (
+        ast.For,
+        ast.AsyncFor,
+        ast.While,
+        ast.ListComp,
+        ast.SetComp,
+        ast.GeneratorExp,
+        ast.DictComp,
+        ast.Yield,
+    )
+    return len(node.body) > 1 or any(isinstance(each, turns) for each in inner)
 
 
 def _is_limited(module: Module, node: ast.With | ast.AsyncWith, call: ast.Call) -> bool:

@@ -42,7 +42,7 @@ def _priority(app: App, function: Function) -> Priority | None:
     """How grave it is: a whole table most; None where what fills the list is not in sight and may be bounded there."""
     own = list(_unbounded(function))
     if own:
-        return "P2" if all(each.is_part for each in own) else "P1"
+        return "P3" if all(each.is_part for each in own) else "P1"
     if _asks(function):
         return "P1"
     # What belongs to one owner is told where it is read; of a whole table the address itself is the fault.
