@@ -436,7 +436,7 @@ async def clubs(db) -> list[Club]:
 """
     assert [(each.route, each.priority) for each in found_in("unpaged-list", views=text)] == [
         ("GET /clubs/{club_id}/members", "P3"),
-        ("GET /clubs", "P1"),
+        ("GET /clubs", "P3"),
     ]
 
 
@@ -713,19 +713,76 @@ def roles(session):
     assert [each for each in found if each[2] != "P3"] == [("query-without-limit", 4, "P1")]
 
 
-def test_a_right_that_is_kept_for_a_time_is_advice() -> None:
+def test_a_right_that_is_looked_up_or_kept_for_a_time_is_advice_and_one_kept_for_ever_is_grave() -> None:
     text = """
 def has_role(user, role):
-    roles = cache.get(user)
-    if roles is None:
-        cache.set(user, roles := read(user), 30)
-    return role in roles
-
-def has_access(user, role):
     return role in ROLES_CACHE[user]
+
+@cached(ttl=60)
+async def has_access(user, role):
+    return await read(user, role)
+
+@lru_cache(maxsize=100)
+def may_write(user, role):
+    return read(user, role)
 """
     found = found_in("cached-authorisation", rights=text)
     assert [(each.where.symbol, each.priority) for each in found] == [
         ("has_role", "P3"),
-        ("has_access", "P1"),
+        ("has_access", "P3"),
+        ("may_write", "P1"),
+    ]
+
+
+def test_what_is_registered_only_where_it_is_not_yet_is_let_be() -> None:
+    text = """
+@app.get("/{name}")
+def named(name):
+    logger = logging.getLogger(name)
+    if not any(isinstance(each, FileHandler) for each in logger.handlers):
+        logger.addHandler(FileHandler(name))
+    logger.addHandler(FileHandler("all"))
+"""
+    assert [each.where.line for each in found_in("registered-per-request", logs=text)] == [7]
+
+
+def test_a_client_that_asks_many_times_or_that_its_callers_keep_is_advice_or_let_be() -> None:
+    text = """
+import httpx
+store = None
+
+def build():
+    return wrapped(httpx.AsyncClient())
+
+def kept():
+    global store
+    if store is None:
+        store = build()
+    return store
+
+@app.post("/tell")
+async def tell(people):
+    kept()
+    async with httpx.AsyncClient() as client:
+        for each in people:
+            await client.post(each)
+    async with httpx.AsyncClient() as client:
+        await client.post("https://elsewhere.example")
+"""
+    found = found_in("client-per-request", tells=text)
+    assert [(each.where.line, each.priority) for each in found] == [(17, "P3"), (20, "P2")]
+
+
+def test_a_worker_of_a_queue_stops_no_request(tmp_path: Path) -> None:
+    text = """
+import time
+
+@app.post("/x")
+async def work():
+    time.sleep(5)
+"""
+    found = audited(tmp_path, shop__tasks__sync=text, shop__views=text)
+    assert [(rule, priority) for rule, _, priority in found if rule == "blocking-in-async"] == [
+        ("blocking-in-async", "P2"),
+        ("blocking-in-async", "P3"),
     ]

@@ -28,6 +28,7 @@ _BY_HAND: Final = frozenset(
         "seeds",
     }
 )
+_OF_WORKERS: Final = frozenset({"tasks", "tasking", "task", "workers", "worker", "celery", "jobs"})
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
@@ -159,6 +160,12 @@ class Module:
         """Whether it lies in a room of what a person runs and watches: commands, scripts, bots."""
         rooms = self.path.removesuffix(".py").split("/")
         return any(each in _BY_HAND or each.endswith(("-bots", "_bots", "_cli", "_script")) for each in rooms)
+
+    @property
+    def is_of_workers(self) -> bool:
+        """Whether it lies in a room of work that a queue's workers do, one at a time, and no request waits for."""
+        rooms = self.path.removesuffix(".py").split("/")
+        return any(each in _OF_WORKERS for each in rooms)
 
     def nodes(self) -> Iterable[ast.AST]:
         """Every node of the file."""

@@ -93,6 +93,7 @@ RULE = Rule(
     priority="P2",
     reason="There is one event loop: while it waits for this call, no request is read, answered or timed out.",
     change="Use the asynchronous form, or asyncio.to_thread with a limit.",
+    hurts_requests_only=True,
     seek=_seek,
     bad="""
 import time

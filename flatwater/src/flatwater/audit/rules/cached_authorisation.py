@@ -27,6 +27,7 @@ _NOT_CACHES: Final = re.compile(
     r"cache_(?:control|key|headers?)|clear|invalidat|evict|purge|bust|cached_property", re.IGNORECASE
 )
 
+_FOREVER: Final = re.compile(r"(?:^|\.)(?:lru_cache|alru_cache|cache)$")
 _OF_A_REQUEST: Final = re.compile(r"request|context_?local|thread_?local", re.IGNORECASE)
 """What is kept for one request is gone before a right can be taken away."""
 
@@ -42,22 +43,11 @@ def _seek(module: Module, app: App) -> Iterator[Hit]:
             shows = function in app.handler_functions
             if _DECORATES.search(name) and not forgets and not shows and function.parameters():
                 yield Hit(
-                    function.node, f"`{function.name}` is answered from a cache (`@{shown(decorator)}`)."
+                    function.node,
+                    f"`{function.name}` is answered from a cache (`@{shown(decorator)}`).",
+                    None if _FOREVER.search(name) else "P3",
                 )
         yield from _lookups(module, function)
-
-
-def _has_age(function: Function) -> bool:
-    """Whether what it keeps is kept for a time that it says: `cache.set(key, value, 60)`, `ex=60`."""
-    return any(
-        isinstance(each, ast.Call)
-        and called(each) in {"set", "add", "setex", "set_many", "get_or_set"}
-        and (
-            len(each.args) >= 3
-            or {"timeout", "ex", "ttl", "expire", "px"} & {word.arg for word in each.keywords}
-        )
-        for each in function.body()
-    )
 
 
 def _lookups(module: Module, function: Function) -> Iterator[Hit]:
@@ -82,7 +72,7 @@ def _lookups(module: Module, function: Function) -> Iterator[Hit]:
             yield Hit(
                 node,
                 f"`{function.name}` reads `{shown(node)}`, which may be older than the permission.",
-                "P3" if _has_age(function) else None,
+                "P3",  # how old it may be, and whose it is, the source seldom says
             )
 
 

@@ -21,7 +21,7 @@ _SIGNED: Final = re.compile(r"(?:^|_)(?:signature|sig|digest)$", re.IGNORECASE)
 _SIGNS: Final = re.compile(r"hmac|secret|headers|webhook|api_?key", re.IGNORECASE)
 """What a function speaks of where a signature proves who sent something; elsewhere it is a function's, or a checksum."""
 _HARMLESS: Final = re.compile(
-    r"page|next|cursor|continuation|sync|confirm|repeat|again|(?:^|_)re_|retype|old_|new_|first|public|last_|prev|current_token|type|kind|verify_password|sentinel|default|env_|user_?name|reservation|lease|fencing|lock|^new$|^old$|^other$|^self$",
+    r"page|next|cursor|continuation|sync|confirm|repeat|again|(?:^|_)re_|retype|old_|new_|first|public|last_|prev|current_token|type|kind|verify_password|sentinel|default|env_|user_?name|reservation|lease|fencing|lock|redact|marker|mask|placeholder|pending|^new$|^old$|^other$|^self$",
     re.IGNORECASE,
 )
 _LOCK: Final = re.compile(r"(?<![a-z])lock", re.IGNORECASE)
@@ -96,13 +96,13 @@ def _keeps_out(module: Module, node: ast.Compare) -> bool:
 
 
 def _chooses(module: Module, node: ast.Compare) -> bool:
-    """Whether it picks one of several, in a lambda or a comprehension: whoever is picked out proves nothing by it."""
+    """Whether it picks one of several, or only notes what it saw: whoever is picked out proves nothing by it."""
     here = module.parents.get(node)
     while here is not None and not isinstance(here, ast.stmt):
-        if isinstance(here, ast.Lambda | ast.comprehension):
+        if isinstance(here, ast.Lambda | ast.comprehension | ast.IfExp):
             return True
         here = module.parents.get(here)
-    return False
+    return isinstance(here, ast.Assign | ast.AnnAssign)
 
 
 def _is_secret(module: Module, node: ast.Compare, left: ast.expr, right: ast.expr) -> bool:

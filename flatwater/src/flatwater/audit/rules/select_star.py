@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from typing import Final
 
 from flatwater.audit.app import App
 from flatwater.audit.rule import Hit, Rule
-from flatwater.audit.source import Module
+from flatwater.audit.source import Module, called
 from flatwater.audit.statements import CATALOG, sql_texts
 
 _STAR: Final = re.compile(
@@ -24,6 +25,9 @@ _INNER: Final = re.compile(r"\(\s*$")
 
 def _seek(module: Module, app: App) -> Iterator[Hit]:
     for node, text in sql_texts(module):
+        holder = module.parents.get(node)
+        if isinstance(holder, ast.Call) and called(holder) == "raw":
+            continue  # an ORM makes its objects of all columns
         own = {each.lower() for each in _COMMON.findall(text)}
         for star in _STAR.finditer(text):
             source = (star["source"] or "").lower()

@@ -53,7 +53,7 @@ def _seek(module: Module, app: App) -> Iterator[Hit]:
 
 
 def _is_long(node: ast.With | ast.AsyncWith) -> bool:
-    """Whether how long the block takes is decided elsewhere: by rows, by whoever is given the session, by several statements."""
+    """Whether how long the block takes is decided elsewhere: by rows that it goes through, or by whoever is given the session."""
     inner = [each for statement in node.body for each in within(statement)]
     turns = (
         ast.For,
@@ -65,7 +65,7 @@ def _is_long(node: ast.With | ast.AsyncWith) -> bool:
         ast.DictComp,
         ast.Yield,
     )
-    return len(node.body) > 1 or any(isinstance(each, turns) for each in inner)
+    return any(isinstance(each, turns) for each in inner)
 
 
 def _is_limited(module: Module, node: ast.With | ast.AsyncWith, call: ast.Call) -> bool:
@@ -92,6 +92,7 @@ RULE = Rule(
     change="Give it a deadline that cancels the statement on the server (flatwater.transaction), or set statement_timeout.",
     in_requests=True,
     is_one_setting=True,
+    hurts_requests_only=True,
     seek=_seek,
     bad="""
 @app.post("/pay")

@@ -19,6 +19,10 @@ _FOREVER: Final = frozenset(
 _PLAIN: Final = frozenset({"functools.cache", "functools.lru_cache"})
 _CONNECTS: Final = re.compile(r"client|engine|pool|driver|storages?(?:_|$)", re.IGNORECASE)
 """One for each address or key of the settings is what other rules ask for; that callers can't choose them is for a reader."""
+_OF_CUSTOMERS: Final = re.compile(
+    r"(?:^|_)(?:org|organi[sz]ation|tenant|workspace|company)s?(?:_|$)", re.IGNORECASE
+)
+"""One for each customer: how many a service has the source doesn't say, and they come slowly."""
 _FEW: Final = frozenset({"bool", "type", "Type", "Literal", "None"})
 """Types with so few values that a cache by them is bounded by itself."""
 
@@ -35,7 +39,7 @@ def _seek(module: Module, app: App) -> Iterator[Hit]:
                 yield Hit(
                     node,
                     f"`{shown(node)}` remembers into `{store.name}`, and nothing is ever forgotten.",
-                    "P3" if _CONNECTS.search(store.name) else None,
+                    "P3" if _CONNECTS.search(store.name) or _OF_CUSTOMERS.search(store.name) else None,
                 )
 
 

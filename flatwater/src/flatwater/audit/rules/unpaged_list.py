@@ -44,7 +44,7 @@ def _priority(app: App, function: Function) -> Priority | None:
     if own:
         return "P3" if all(each.is_part for each in own) else "P1"
     if _asks(function):
-        return "P1"
+        return "P3"  # it asks in a way that isn't followed, and may ask for a few
     # What belongs to one owner is told where it is read; of a whole table the address itself is the fault.
     whole = any(not read.is_part for each in app.called_by(function) for read in _unbounded(each))
     return "P1" if whole else None

@@ -68,6 +68,7 @@ RULE = Rule(
     reason="The sender decides how much memory the process takes; a few large files at once end it.",
     change="Read in pieces (read(65536)) up to a ceiling, straight to a file or into the next step.",
     in_requests=True,
+    hurts_requests_only=True,
     seek=_seek,
     bad="""
 from fastapi import UploadFile
