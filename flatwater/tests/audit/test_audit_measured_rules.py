@@ -786,3 +786,50 @@ async def work():
         ("blocking-in-async", "P2"),
         ("blocking-in-async", "P3"),
     ]
+
+
+def test_keys_of_a_class_and_of_a_literal_are_named_by_the_source() -> None:
+    text = """
+VERSIONS = {}
+TABLES = {}
+SEEN = {}
+
+@app.get("/{name}")
+def versions(name):
+    VERSIONS.update({"api": 1})
+    TABLES[schemas.Kind.EVENTS] = 2
+    SEEN.update({name: 1})
+"""
+    assert [each.where.line for each in found_in("growing-container", views=text)] == [10]
+
+
+def test_an_engine_that_is_put_away_is_kept() -> None:
+    text = """
+import sqlalchemy
+ENGINES = {}
+
+@app.get("/{dsn}")
+def asked(dsn):
+    engine = sqlalchemy.create_engine(dsn)
+    ENGINES[dsn] = engine
+    sqlalchemy.create_engine(dsn).connect()
+"""
+    assert [each.where.line for each in found_in("client-per-request", engines=text)] == [9]
+
+
+def test_which_of_two_secrets_is_used_keeps_nobody_out() -> None:
+    text = """
+@app.get("/pull")
+def pull(function, config):
+    if function.secret != config.secret:
+        return function.secret
+    if function.api_key != config.api_key:
+        return 403
+"""
+    assert [each.where.line for each in found_in("secret-compared", pulls=text)] == [6]
+
+
+def test_a_program_that_is_started_by_itself_is_advice_and_an_application_is_not(tmp_path: Path) -> None:
+    text = 'def all_of_it(c):\n    c.execute("SELECT * FROM pupil")\n\nif __name__ == "__main__":\n    all_of_it(1)\n'
+    found = audited(tmp_path, check_pupils=text, serves="app = FastAPI()\n" + text, github_mock__views=text)
+    assert [priority for _, _, priority in found] == ["P2", "P3"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -29,6 +30,9 @@ _BY_HAND: Final = frozenset(
     }
 )
 _OF_WORKERS: Final = frozenset({"tasks", "tasking", "task", "workers", "worker", "celery", "jobs"})
+_MAKES: Final = re.compile(
+    r"\b(?:FastAPI|Starlette|Flask|Litestar|APIRouter|Sanic|Bottle|Application)\(|@\w+\.(?:get|post|put|delete|patch|route|websocket)\("
+)
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
@@ -156,10 +160,17 @@ class Module:
                 self._note_scopes(child, prefix, owner, outer)
 
     @property
+    def _starts_itself(self) -> bool:
+        """Whether it is a program to be started, and no part of an application: it ends with `if __name__ == "__main__"` and makes no application."""
+        return '__name__ == "__main__"' in self.text.replace("'", '"') and not _MAKES.search(self.text)
+
+    @property
     def is_run_by_hand(self) -> bool:
         """Whether it lies in a room of what a person runs and watches: commands, scripts, bots."""
         rooms = self.path.removesuffix(".py").split("/")
-        return any(each in _BY_HAND or each.endswith(("-bots", "_bots", "_cli", "_script")) for each in rooms)
+        return self._starts_itself or any(
+            each in _BY_HAND or each.endswith(("-bots", "_bots", "_cli", "_script")) for each in rooms
+        )
 
     @property
     def is_of_workers(self) -> bool:

@@ -147,7 +147,7 @@ def _python_in(folder: Path) -> Iterator[Path]:
 
 def _serves(folder: str) -> bool:
     plain = folder.strip("_")
-    return plain not in _NOT_SERVING and not plain.endswith("_tests")
+    return plain not in _NOT_SERVING and not plain.endswith(("_tests", "_mock", "_mocks"))
 
 
 def _parsed(files: Iterable[tuple[Path, Path, str | None]]) -> tuple[dict[str, Module], list[Unseen]]:

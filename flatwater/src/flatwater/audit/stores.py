@@ -154,7 +154,7 @@ def _grows(app: App, function: Function, store: Store, node: ast.AST) -> bool:
                 attr in {"setdefault", "add", "append"}
                 and node.args
                 and isinstance(node.args[0], ast.Constant)
-            )
+            ) and not (attr == "update" and _has_named_keys(node))
         case (
             ast.Assign(targets=[*_, ast.Subscript(value=held, slice=key)])
             | ast.AugAssign(target=ast.Subscript(value=held, slice=key))
@@ -195,6 +195,15 @@ def _is_one_of_few(app: App, function: Function, key: ast.expr) -> bool:
     return bool(given) and all(each is not None and _is_named_once(each) for each in given)
 
 
+def _has_named_keys(call: ast.Call) -> bool:
+    """Whether every key that an `update` gives stands in the source: `VERSIONS.update({"api": …})`, `update(api=…)`."""
+    literal = all(
+        isinstance(each, ast.Dict) and all(key is not None and _is_named_once(key) for key in each.keys)
+        for each in call.args
+    )
+    return literal and all(each.arg is not None for each in call.keywords)
+
+
 def _is_named_once(node: ast.expr) -> bool:
     """Whether an expression is a literal or a constant: `"food"`, `FOOD`, `Automation.FOOD_ALIAS`."""
     match node:
@@ -202,7 +211,7 @@ def _is_named_once(node: ast.expr) -> bool:
             return True
         case ast.Name(id=name):
             return name.isupper()
-        case ast.Attribute(value=ast.Name(id=holder), attr=attr):
+        case ast.Attribute(value=ast.Name(id=holder) | ast.Attribute(attr=holder), attr=attr):
             return attr.isupper() and holder[:1].isupper()
         case _:
             return False

@@ -120,11 +120,23 @@ def _is_kept(module: Module, function: Function, call: ast.Call) -> bool:
         names = {each.id for each in targets if isinstance(each, ast.Name)}
         if _gives(function, names):
             return not _is_dependency(module, function)
+        if any(_puts_away(node, names) for node in function.body()):
+            return True
         return any(
             isinstance(node, ast.Global | ast.Nonlocal) and names & set(node.names)
             for node in function.body()
         )
     return False
+
+
+def _puts_away(node: ast.AST, names: set[str]) -> bool:
+    """Whether a statement keeps what was made: `ENGINES[dsn] = engine`, `self.engine = engine`."""
+    return (
+        isinstance(node, ast.Assign)
+        and isinstance(node.value, ast.Name)
+        and node.value.id in names
+        and any(isinstance(each, ast.Attribute | ast.Subscript) for each in node.targets)
+    )
 
 
 def _gives(function: Function, names: set[str]) -> bool:

@@ -58,7 +58,7 @@ def _seek(module: Module, app: App) -> Iterator[Hit]:
             case ast.Compare(left=left, ops=[ast.Eq() | ast.NotEq()], comparators=[right]):
                 if not _is_secret(module, node, left, right) or _in_query(module, node):
                     continue
-                if _keeps_out(module, node):
+                if _keeps_out(module, node) and not _gives_one(module, node):
                     seen = app.route_of(module.function_of(node)) is not None and not _chooses(module, node)
                     yield Hit(
                         node,
@@ -93,6 +93,18 @@ def _keeps_out(module: Module, node: ast.Compare) -> bool:
     follows = getattr(after, "body", [])
     last = follows[follows.index(branch) + 1 :] if branch in follows else []
     return leaves or decides or bool(branch.orelse) or any(isinstance(each, ast.Raise) for each in last)
+
+
+def _gives_one(module: Module, node: ast.Compare) -> bool:
+    """Whether a difference only decides which of the two is used: `if own != default: return own`."""
+    branch = next((each for each in module.ancestors(node) if isinstance(each, ast.If)), None)
+    if branch is None or not isinstance(node.ops[0], ast.NotEq):
+        return False
+    sides = {ast.dump(node.left), ast.dump(node.comparators[0])}
+    return any(
+        isinstance(each, ast.Return) and each.value is not None and ast.dump(each.value) in sides
+        for each in branch.body
+    )
 
 
 def _chooses(module: Module, node: ast.Compare) -> bool:

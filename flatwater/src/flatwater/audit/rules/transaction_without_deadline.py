@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -36,6 +37,10 @@ def opens_transaction(module: Module, item: ast.withitem) -> ast.Call | None:
     return call if known or module.dotted(call.func).startswith("django.db.transaction") else None
 
 
+_FORM: Final = re.compile(r"\brequest\.|\bcleaned_data\b|\.items\(\)")
+"""What a form holds, a page bounds."""
+
+
 def _seek(module: Module, app: App) -> Iterator[Hit]:
     if app.has_deadline:
         return
@@ -55,6 +60,9 @@ def _seek(module: Module, app: App) -> Iterator[Hit]:
 def _is_long(node: ast.With | ast.AsyncWith) -> bool:
     """Whether how long the block takes is decided elsewhere: by rows that it goes through, or by whoever is given the session."""
     inner = [each for statement in node.body for each in within(statement)]
+    loops = [
+        each for each in inner if not (isinstance(each, ast.For) and _FORM.search(ast.unparse(each.iter)))
+    ]
     turns = (
         ast.For,
         ast.AsyncFor,
@@ -65,7 +73,7 @@ def _is_long(node: ast.With | ast.AsyncWith) -> bool:
         ast.DictComp,
         ast.Yield,
     )
-    return any(isinstance(each, turns) for each in inner)
+    return any(isinstance(each, turns) for each in loops)
 
 
 def _is_limited(module: Module, node: ast.With | ast.AsyncWith, call: ast.Call) -> bool:

@@ -33,8 +33,11 @@ def _seek(module: Module, app: App) -> Iterator[Hit]:
                     "P3"  # what belongs to one row of another: how many they are, the source doesn't say
                 )
             if priority is not None:
-                if SELDOM.search(f"{route.path} {function.name}"):
-                    priority = "P3"
+                if (
+                    SELDOM.search(f"{route.path} {function.name}")
+                    or "admin" in ast.unparse(function.node).lower()
+                ):
+                    priority = "P3"  # few ask for it, or few add to it
                 yield Hit(function.node, f"{route.name} answers with a list and takes no page.", priority)
 
 
