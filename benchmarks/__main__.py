@@ -31,6 +31,7 @@ BENCHES = (
     "rates",
     "signing_in",
     "cost",
+    "adapters",
     "parts",
     "bounds",
     "connections",
