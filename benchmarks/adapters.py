@@ -125,7 +125,7 @@ def _blocks(running: _Running, path: str) -> tuple[float, float]:
     """The interval of what stays behind a request of one endpoint, in blocks of the allocator."""
     address = f"http://127.0.0.1:{running.port}"
     asked, held = [], []
-    with httpx.Client(base_url=address) as client:
+    with httpx.Client(base_url=address, timeout=60.0) as client:
         for block in range(BLOCKS):
             for number in range(BLOCK):
                 client.get(path.format(author=number % AUTHORS)).raise_for_status()
