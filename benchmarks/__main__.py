@@ -33,6 +33,7 @@ BENCHES = (
     "rates",
     "signing_in",
     "cost",
+    "adapters",
     "parts",
     "bounds",
     "connections",

@@ -396,19 +396,23 @@ def line_of_caller() -> str:
         if frame is None:  # SQLAlchemy asks in a greenlet of its own: the caller's frames are the parent's
             frame, below = below.gr_frame, below.parent
             continue
-        name = frame.f_code.co_filename
-        if not name.startswith("<") and not name.startswith(_OWN) and not _is_of_library(name):
-            return f"{'/'.join(Path(name).parts[-3:])}:{frame.f_lineno} in {frame.f_code.co_name}"
+        shown = _shown.get(frame.f_code.co_filename)
+        if shown is None:
+            shown = _show(frame.f_code.co_filename)
+        if shown:
+            return f"{shown}:{frame.f_lineno} in {frame.f_code.co_name}"
         frame = frame.f_back
     return ""
 
 
-_known: dict[str, bool] = {}
+_shown: dict[str, str] = {}
+"""The application's files as they are shown, and nothing for libraries' and our own. Asked once a file; there are as many as the program has."""
 
 
-def _is_of_library(name: str) -> bool:
-    """Whether a file is Python's own or was installed. Asked once a file; there are as many as the program has."""
-    known = _known.get(name)
-    if known is None:
-        known = _known[name] = "site-packages" in name or str(Path(name).resolve()).startswith(_LIBRARIES)
-    return known
+def _show(name: str) -> str:
+    """How a file is shown where it is the application's; empty where it is Python's own, was installed, or is no file."""
+    own = name.startswith(("<", _OWN)) or "site-packages" in name
+    path = Path(name)
+    is_library = own or str(path.resolve()).startswith(_LIBRARIES)
+    shown = _shown[name] = "" if is_library else "/".join(path.parts[-3:])
+    return shown

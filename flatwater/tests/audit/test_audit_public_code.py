@@ -30,7 +30,7 @@ EXCERPTS: list[tuple[str, str, set[tuple[str, str, str]]]] = [
     (
         "quetz_dao",
         "Dao.get_users",
-        {("query-without-limit", "Dao.get_users", "P3"), ("offset-paging", "get_paginated_result", "P2")},
+        {("query-without-limit", "Dao.get_users", "P3"), ("offset-paging", "get_paginated_result", "P3")},
     ),
     ("quetz_deps", "get_remote_session", set()),
     ("quetz_workers", "RQManager.wait", {("blocking-in-async", "RQManager.wait", "P2")}),
@@ -42,7 +42,7 @@ EXCERPTS: list[tuple[str, str, set[tuple[str, str, str]]]] = [
         "read_automations_related_to_resource",
         {("query-without-limit", "read_automations_related_to_resource", "P3")},
     ),
-    ("prefect_artifacts", "read_artifacts", {("offset-paging", "read_artifacts", "P2")}),
+    ("prefect_artifacts", "read_artifacts", {("offset-paging", "read_artifacts", "P3")}),
 ]
 
 

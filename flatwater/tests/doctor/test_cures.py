@@ -622,10 +622,18 @@ RUN_BY = {
         "checks/test_replication_checks.py",
         "test_commits_that_wait_for_a_replica_that_is_not_there_are_critical",
     ),
+    "row_policies": (
+        "checks/test_habit_checks.py",
+        "test_a_row_policy_that_no_index_serves_is_found_and_served",
+    ),
     "risky_settings": ("checks/test_security_checks.py", "test_more_settings_that_harm_are_found_and_cured"),
     "sequences_near_end": (
         "checks/test_storage_checks.py",
         "test_a_sequence_near_the_end_of_its_column_is_found_and_widened",
+    ),
+    "session_settings": (
+        "checks/test_habit_checks.py",
+        "test_what_is_set_for_a_session_behind_a_pooler_is_found_and_set_for_the_role",
     ),
     "settings_for_memory": ("test_doctor_checks.py", "test_settings_beyond_the_machines_memory_are_cured"),
     "stale_statistics": ("test_cures.py", "test_what_is_done_to_a_table_cures_it"),
@@ -636,6 +644,10 @@ RUN_BY = {
     "superuser_use": (
         "checks/test_security_checks.py",
         "test_an_application_that_is_connected_as_a_superuser_is_found_and_lowered",
+    ),
+    "timeouts_order": (
+        "checks/test_habit_checks.py",
+        "test_time_outs_in_the_wrong_order_are_found_and_put_in_order",
     ),
     "timeouts_unset": (
         "test_doctor_checks.py",

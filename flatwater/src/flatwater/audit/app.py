@@ -136,6 +136,20 @@ class App:
                     found.update(dict.fromkeys(self._meant(function.module, function, part)))
         return list(found)
 
+    def calls_named(self, name: str) -> list[tuple[ast.Call, Function]]:
+        """Every call of a function or method of that name, with the function that it stands in."""
+        return self._calls.get(name, [])
+
+    @cached_property
+    def _calls(self) -> dict[str, list[tuple[ast.Call, Function]]]:
+        found: dict[str, list[tuple[ast.Call, Function]]] = {}
+        for module in self.modules.values():
+            for call in module.calls:
+                caller = module.function_of(call)
+                if caller is not None:
+                    found.setdefault(called(call), []).append((call, caller))
+        return found
+
     def _walk(self) -> dict[Function, list[Route]]:
         reached: dict[Function, list[Route]] = {}
         edges: dict[Function, list[Function]] = {}

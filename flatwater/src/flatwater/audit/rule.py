@@ -27,6 +27,7 @@ class Rule(Struct, frozen=True, kw_only=True, eq=False):
 
     *Shape*: `bad` and `good` are small modules; the tests prove that the first is found and the second is not.
     `in_requests` rules tell only of what a request reaches, so they say nothing where no route is known.
+    What a person runs by hand (commands, scripts, bots) ends no service: there every rule only advises.
     """
 
     name: str
@@ -37,6 +38,10 @@ class Rule(Struct, frozen=True, kw_only=True, eq=False):
     good: str
     seek: Callable[[Module, App], Iterable[Hit]]
     in_requests: bool = False
+    hurts_requests_only: bool = False
+    """Whether it harms by what it does to other requests: in a queue's worker, which does one thing at a time, it is advice."""
+    is_one_setting: bool = False
+    """Whether one setting mends every place: then the first is told gravely, and the others as advice."""
 
     def look(self, module: Module, app: App) -> Iterator[Finding]:
         """What it finds in one file, in the file's order."""
@@ -51,7 +56,9 @@ class Rule(Struct, frozen=True, kw_only=True, eq=False):
             yield Finding(
                 key=f"{self.name}/{module.path}:{symbol}{again}",
                 rule=self.name,
-                priority=hit.priority or self.priority,
+                priority="P3"
+                if module.is_run_by_hand or (self.hurts_requests_only and module.is_of_workers)
+                else hit.priority or self.priority,
                 where=Place(module.path, _line(hit.node), symbol),
                 route=route.name if route else None,
                 saw=hit.saw,

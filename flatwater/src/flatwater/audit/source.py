@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -13,6 +14,25 @@ MAX_FILE_BYTES: Final = 1024 * 1024
 """A larger file is generated; it is told as not examined."""
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
+_BY_HAND: Final = frozenset(
+    {
+        "cli",
+        "commands",
+        "scripts",
+        "script",
+        "management",
+        "__main__",
+        "bin",
+        "tools",
+        "manage",
+        "seed",
+        "seeds",
+    }
+)
+_OF_WORKERS: Final = frozenset({"tasks", "tasking", "task", "workers", "worker", "celery", "jobs"})
+_MAKES: Final = re.compile(
+    r"\b(?:FastAPI|Starlette|Flask|Litestar|APIRouter|Sanic|Bottle|Application)\(|@\w+\.(?:get|post|put|delete|patch|route|websocket)\("
+)
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
@@ -138,6 +158,25 @@ class Module:
                 self._note_scopes(child, f"{prefix}{child.name}.", prefix + child.name, outer)
             else:
                 self._note_scopes(child, prefix, owner, outer)
+
+    @property
+    def _starts_itself(self) -> bool:
+        """Whether it is a program to be started, and no part of an application: it ends with `if __name__ == "__main__"` and makes no application."""
+        return '__name__ == "__main__"' in self.text.replace("'", '"') and not _MAKES.search(self.text)
+
+    @property
+    def is_run_by_hand(self) -> bool:
+        """Whether it lies in a room of what a person runs and watches: commands, scripts, bots."""
+        rooms = self.path.removesuffix(".py").split("/")
+        return self._starts_itself or any(
+            each in _BY_HAND or each.endswith(("-bots", "_bots", "_cli", "_script")) for each in rooms
+        )
+
+    @property
+    def is_of_workers(self) -> bool:
+        """Whether it lies in a room of work that a queue's workers do, one at a time, and no request waits for."""
+        rooms = self.path.removesuffix(".py").split("/")
+        return any(each in _OF_WORKERS for each in rooms)
 
     def nodes(self) -> Iterable[ast.AST]:
         """Every node of the file."""

@@ -73,6 +73,17 @@ CATALOG: Final = re.compile(
 )
 
 
+SELDOM: Final = re.compile(
+    r"\bdistinct\b|dict_?type|polic(?:y|ies)|privac|facilit|standard|schedul|tenant|config|setting|provider|role|permission|plugin|worker|template|language|locale|countr|currenc|timezone|categor|unit|kind|status|preset|feature_?flag|region|theme",
+    re.IGNORECASE,
+)
+
+
+def is_seldom_added_to(read: Read) -> bool:
+    """Whether what is read is named as what few people add to: roles, providers, languages. How many there are the source doesn't say."""
+    return SELDOM.search(read.text or ast.unparse(read.function.node)) is not None
+
+
 class Read(NamedTuple):
     """A place where all rows of a statement are read: the node, the statement as text or None where a builder makes it.
 

@@ -11,6 +11,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Final, cast
 
+import msgspec
+
 from flatwater.audit.app import App
 from flatwater.audit.ignores import OF_NOTHING, WITHOUT_REASON, sift
 from flatwater.audit.model import Finding, Ignored, Report, Unseen, Verdict, in_order
@@ -145,7 +147,7 @@ def _python_in(folder: Path) -> Iterator[Path]:
 
 def _serves(folder: str) -> bool:
     plain = folder.strip("_")
-    return plain not in _NOT_SERVING and not plain.endswith("_tests")
+    return plain not in _NOT_SERVING and not plain.endswith(("_tests", "_mock", "_mocks"))
 
 
 def _parsed(files: Iterable[tuple[Path, Path, str | None]]) -> tuple[dict[str, Module], list[Unseen]]:
@@ -186,7 +188,7 @@ def _examined(
         kept, accepted = sift(module, found, known)
         findings += kept
         ignored += accepted
-    ordered = in_order(findings)
+    ordered = _once(in_order(findings), rules)
     return Report(
         subject=subject,
         findings=ordered,
@@ -196,6 +198,35 @@ def _examined(
         files=len(app.modules),
         rules=len(rules),
     )
+
+
+def _once(findings: tuple[Finding, ...], rules: tuple[Rule, ...]) -> tuple[Finding, ...]:
+    """One fault told once: a missing setting gravely at its first place only, and a query without a limit not as a list without a page too."""
+    read = {
+        (each.where.path, each.where.symbol)
+        for each in findings
+        if each.rule == "query-without-limit" and each.priority != "P3"
+    }
+    settings = {each.name for each in rules if each.is_one_setting}
+    told: dict[str, int] = {
+        name: sum(each.rule == name and each.priority != "P3" for each in findings) for name in settings
+    }
+    kept: list[Finding] = []
+    first: set[str] = set()
+    for each in findings:
+        if each.rule == "unpaged-list" and (each.where.path, each.where.symbol) in read:
+            continue
+        if each.rule in settings and each.priority != "P3":
+            if each.rule in first:
+                kept.append(msgspec.structs.replace(each, priority="P3"))
+                continue
+            first.add(each.rule)
+            if told[each.rule] > 1:
+                saw = f"{each.saw} So it is at {told[each.rule]} places, which one setting mends."
+                kept.append(msgspec.structs.replace(each, saw=saw))
+                continue
+        kept.append(each)
+    return in_order(kept)
 
 
 def verdicts(app: App, findings: Iterable[Finding], strange: Iterable[Unseen]) -> tuple[Verdict, ...]:

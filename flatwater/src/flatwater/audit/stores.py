@@ -143,30 +143,76 @@ def growths(app: App, store: Store) -> Iterator[tuple[Function, ast.AST]]:
         if _shadows(function, store) or _is_anothers(function, store):
             continue
         for node in function.body():
-            if _grows(function, store, node):
+            if _grows(app, function, store, node):
                 yield function, node
 
 
-def _grows(function: Function, store: Store, node: ast.AST) -> bool:
+def _grows(app: App, function: Function, store: Store, node: ast.AST) -> bool:
     match node:
         case ast.Call(func=ast.Attribute(value=held, attr=attr)) if attr in GROWS and store.is_named_by(held):
             return not (
                 attr in {"setdefault", "add", "append"}
                 and node.args
                 and isinstance(node.args[0], ast.Constant)
-            )
+            ) and not (attr == "update" and _has_named_keys(node))
         case (
             ast.Assign(targets=[*_, ast.Subscript(value=held, slice=key)])
             | ast.AugAssign(target=ast.Subscript(value=held, slice=key))
         ):
-            return store.is_mapping and store.is_named_by(held) and not isinstance(key, ast.Constant)
+            return store.is_mapping and store.is_named_by(held) and not _is_one_of_few(app, function, key)
         case ast.AugAssign(target=target, op=ast.Add() | ast.BitOr()):
             return not store.is_mapping and store.is_named_by(target) and store.owner is None
         case ast.Call(func=ast.Attribute(value=ast.Subscript(value=held, slice=key), attr=attr)) if (
             attr in GROWS
         ):
             # defaultdict(list)[key].append(…) fills two things at once.
-            return store.is_mapping and store.is_named_by(held) and not isinstance(key, ast.Constant)
+            return store.is_mapping and store.is_named_by(held) and not _is_one_of_few(app, function, key)
+        case _:
+            return False
+
+
+def _is_one_of_few(app: App, function: Function, key: ast.expr) -> bool:
+    """Whether the source itself names every key: a literal, a constant, or a parameter that each caller gives one of these."""
+    if _is_named_once(key):
+        return True
+    if not isinstance(key, ast.Name):
+        return False
+    places = [each.arg for each in function.parameters()]
+    if key.id not in places:
+        values = function.module.local_values(function, key.id)
+        return bool(values) and all(_is_named_once(each) for each in values)
+    given: list[ast.expr | None] = []
+    for call, caller in app.calls_named(function.name):
+        if len(call.args) > places.index(key.id):
+            value = call.args[places.index(key.id)]
+        else:
+            value = keyword(call, key.id)
+        if isinstance(value, ast.Name) and not _is_named_once(value):
+            values = caller.module.local_values(caller, value.id)
+            given += values or [None]
+        else:
+            given.append(value)
+    return bool(given) and all(each is not None and _is_named_once(each) for each in given)
+
+
+def _has_named_keys(call: ast.Call) -> bool:
+    """Whether every key that an `update` gives stands in the source: `VERSIONS.update({"api": …})`, `update(api=…)`."""
+    literal = all(
+        isinstance(each, ast.Dict) and all(key is not None and _is_named_once(key) for key in each.keys)
+        for each in call.args
+    )
+    return literal and all(each.arg is not None for each in call.keywords)
+
+
+def _is_named_once(node: ast.expr) -> bool:
+    """Whether an expression is a literal or a constant: `"food"`, `FOOD`, `Automation.FOOD_ALIAS`."""
+    match node:
+        case ast.Constant():
+            return True
+        case ast.Name(id=name):
+            return name.isupper()
+        case ast.Attribute(value=ast.Name(id=holder) | ast.Attribute(attr=holder), attr=attr):
+            return attr.isupper() and holder[:1].isupper()
         case _:
             return False
 

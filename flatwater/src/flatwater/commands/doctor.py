@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from flatwater.commands.consultation import Asked, asks, consult, telling_why_not
-from flatwater.commands.dsn_parameter import DsnParameter
+from flatwater.commands.dsn_parameter import DsnParameter, UnreadableDsn
 from flatwater.doctor.look import Look
 from flatwater.doctor.pool_numbers import read_pool
 from flatwater.doctor.run import Doctor
@@ -18,7 +18,7 @@ from flatwater.doctor.snapshot import place_of, read_kept
 
 
 @click.command()
-@click.argument("dsn", type=DsnParameter())
+@click.argument("dsn", type=DsnParameter(), envvar="DATABASE_URL", required=False)
 @click.option("--application", help="Whose sessions may be cured: the application_name up to its first '/'.")
 @click.option(
     "--pool",
@@ -33,7 +33,7 @@ from flatwater.doctor.snapshot import place_of, read_kept
 )
 @asks
 def doctor(
-    dsn: str,
+    dsn: str | None,
     *,
     application: str | None,
     pool: int | None,
@@ -42,11 +42,13 @@ def doctor(
     snapshot: Path | None,
     asked: Asked,
 ) -> None:
-    """Diagnose the PostgreSQL server at DSN, explain what is found and fix it.
+    """Diagnose the PostgreSQL server at DSN (or at what DATABASE_URL says), explain what is found and fix it.
 
     Looks through one read-only connection with short limits. Exits with 0 (well, or worth knowing), 1 (warning),
     2 (critical) or 3 (could not look).
     """
+    if dsn is None:
+        raise UnreadableDsn("Name the server: a connection string, or one in DATABASE_URL.")
     if asked.fixes and application is None:
         raise click.UsageError("Name the application whose sessions may be cured: --application NAME.")
     if pool is not None and application is None:

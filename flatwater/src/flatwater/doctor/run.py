@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from itertools import islice
 from typing import Final
 
+import msgspec
 from msgspec import Struct
 
 from flatwater.clock import Clock, SystemClock
@@ -23,6 +25,7 @@ SLOW_S: Final = 1.5
 """A check that took this long is left out of the looks that follow: it costs the server more than it tells."""
 REST_S: Final = 3_600.0
 """So long a check is left out: what was refused or slow once may be neither by now."""
+_ON_PID: Final = re.compile(r"\bpid = (\d+)")
 MAX_FINDINGS: Final = 50
 """Findings of one check; what it finds beyond them is counted when those are cured."""
 
@@ -97,6 +100,7 @@ class Doctor:
                 found.extend(self._one(check, look, until, took_ms))
         finally:
             hang_up.cancel()
+        found = told_once(found)
         now = self._clock.now()
         loud = [each for each in found if not quiet(each, acknowledged, now)]
         return Report(
@@ -137,6 +141,37 @@ class Doctor:
         if took_s > SLOW_S:
             self._leave_out(check.name, f"it took {took_s:.1f} s in an earlier look.")
         return found
+
+
+def told_once(found: list[Finding]) -> list[Finding]:
+    """The findings with each session's illness told by the first check that saw it, as gravely as any did; the others point there.
+
+    Two findings speak of one illness where their first cures act on the same sessions, which a statement names by pid and start.
+    """
+    first: dict[tuple[str, ...], int] = {}
+    told: list[Finding] = []
+    for each in found:
+        sessions = _sessions_of(each)
+        if not sessions or each.severity in {"ok", "not_examined"}:
+            told.append(each)
+            continue
+        at = first.setdefault(sessions, len(told))
+        if at == len(told):
+            told.append(each)
+            continue
+        kept = told[at]
+        worst = each.severity if RANK[each.severity] > RANK[kept.severity] else kept.severity
+        told[at] = msgspec.structs.replace(kept, severity=worst)
+        told.append(
+            msgspec.structs.replace(
+                each, severity="ok", cures=(), saw=f"{each.saw} (Told with its cure as {kept.key}.)"
+            )
+        )
+    return told
+
+
+def _sessions_of(finding: Finding) -> tuple[str, ...]:
+    return tuple(sorted({pid for cure in finding.cures[:1] for pid in _ON_PID.findall(cure.sql)}))
 
 
 def take_snapshot(look: Look) -> Snapshot:

@@ -61,8 +61,21 @@ def _seek(module: Module, app: App) -> Iterator[Hit]:
             and function.is_async
             and module.dotted(call.func) in _BLOCKS
             and not _in_lambda(module, call)
+            and not _is_own_name(module, call)
         ):
             yield Hit(call, f"`{shown(call)}` in `async def {function.name}` holds up every other request.")
+
+
+def _is_own_name(module: Module, call: ast.Call) -> bool:
+    """Whether the machine's own name is looked up, which its own files answer."""
+    function = module.function_of(call)
+    if not module.dotted(call.func).startswith("socket.gethost") or function is None or not call.args:
+        return False
+    given = call.args[0]
+    values = module.local_values(function, given.id) if isinstance(given, ast.Name) else [given]
+    return any(
+        isinstance(each, ast.Call) and module.dotted(each.func) == "socket.gethostname" for each in values
+    )
 
 
 def _in_lambda(module: Module, call: ast.Call) -> bool:
@@ -80,6 +93,7 @@ RULE = Rule(
     priority="P2",
     reason="There is one event loop: while it waits for this call, no request is read, answered or timed out.",
     change="Use the asynchronous form, or asyncio.to_thread with a limit.",
+    hurts_requests_only=True,
     seek=_seek,
     bad="""
 import time

@@ -24,9 +24,10 @@ _HOLDS: Final = re.compile(
     r"(?:^|[._])cached?(?:s|_\w+)?$|_cache$|^redis|\.redis(?:_client)?$|\bmemcache", re.IGNORECASE
 )
 _NOT_CACHES: Final = re.compile(
-    r"cache_(?:control|key|headers?)|clear|invalidat|cached_property", re.IGNORECASE
+    r"cache_(?:control|key|headers?)|clear|invalidat|evict|purge|bust|cached_property", re.IGNORECASE
 )
 
+_FOREVER: Final = re.compile(r"(?:^|\.)(?:lru_cache|alru_cache|cache)$")
 _OF_A_REQUEST: Final = re.compile(r"request|context_?local|thread_?local", re.IGNORECASE)
 """What is kept for one request is gone before a right can be taken away."""
 
@@ -38,9 +39,13 @@ def _seek(module: Module, app: App) -> Iterator[Hit]:
         for decorator in function.node.decorator_list:
             name = module.dotted(decorator.func if isinstance(decorator, ast.Call) else decorator)
             forgets = _NOT_CACHES.search(name) or _OF_A_REQUEST.search(name)
-            if _DECORATES.search(name) and not forgets and function.parameters():
+            # A handler that is cached shows something; what it may be asked for, something before it judged.
+            shows = function in app.handler_functions
+            if _DECORATES.search(name) and not forgets and not shows and function.parameters():
                 yield Hit(
-                    function.node, f"`{function.name}` is answered from a cache (`@{shown(decorator)}`)."
+                    function.node,
+                    f"`{function.name}` is answered from a cache (`@{shown(decorator)}`).",
+                    None if _FOREVER.search(name) else "P3",
                 )
         yield from _lookups(module, function)
 
@@ -65,7 +70,9 @@ def _lookups(module: Module, function: Function) -> Iterator[Hit]:
         name = module.dotted(held)
         if _HOLDS.search(name) and not _NOT_CACHES.search(name):
             yield Hit(
-                node, f"`{function.name}` reads `{shown(node)}`, which may be older than the permission."
+                node,
+                f"`{function.name}` reads `{shown(node)}`, which may be older than the permission.",
+                "P3",  # how old it may be, and whose it is, the source seldom says
             )
 
 

@@ -50,6 +50,8 @@ _MADE: Final = frozenset(
         "elasticsearch.Elasticsearch",
     }
 )
+_CHEAP: Final = ("aiohttp.", "requests.")
+"""Made in microseconds, without reading certificates; what is lost is a connection kept alive, where the same host is asked again."""
 _SPEAKS_HTTP: Final = ("httpx.", "aiohttp.", "requests.", "openai.", "boto3.", "elasticsearch.")
 _ONCE: Final = ("lru_cache", "cache", "cached_property", "on_event", "on_startup", "alru_cache")
 
@@ -58,13 +60,44 @@ def _seek(module: Module, app: App) -> Iterator[Hit]:
     for call in module.calls:
         name = module.dotted(call.func)
         function = module.function_of(call)
-        if name in _MADE and function is not None and not _is_kept(module, function, call):
+        if (
+            name in _MADE
+            and function is not None
+            and not (_is_kept(module, function, call) or _is_kept_by_callers(app, function))
+        ):
             # Without a connection to the database each is a handshake too many, and ends nothing.
             yield Hit(
                 call,
                 f"`{shown(call)}` is made anew each time.",
-                "P2" if name.startswith(_SPEAKS_HTTP) else None,
+                "P3"
+                if name.startswith(_CHEAP) or _serves_many(module, call)
+                else "P2"
+                if name.startswith(_SPEAKS_HTTP)
+                else None,
             )
+
+
+def _serves_many(module: Module, call: ast.Call) -> bool:
+    """Whether one client asks many times before it is closed: a loop runs inside its block."""
+    parent = module.parents.get(call)
+    block = module.parents.get(parent) if isinstance(parent, ast.withitem) else None
+    return isinstance(block, ast.With | ast.AsyncWith) and any(
+        isinstance(each, ast.For | ast.AsyncFor | ast.While) for each in block.body
+    )
+
+
+def _is_kept_by_callers(app: App, function: Function) -> bool:
+    """Whether each caller keeps what it makes under a global name or on an object."""
+    calls = app.calls_named(function.name)
+    for call, caller in calls:
+        statement = caller.module.statement_of(call)
+        if not isinstance(statement, ast.Assign):
+            return False
+        names = {each.id for each in statement.targets if isinstance(each, ast.Name)}
+        is_global = any(isinstance(each, ast.Global) and names & set(each.names) for each in caller.body())
+        if not is_global and not any(isinstance(each, ast.Attribute) for each in statement.targets):
+            return False
+    return bool(calls)
 
 
 def _is_kept(module: Module, function: Function, call: ast.Call) -> bool:
@@ -87,11 +120,23 @@ def _is_kept(module: Module, function: Function, call: ast.Call) -> bool:
         names = {each.id for each in targets if isinstance(each, ast.Name)}
         if _gives(function, names):
             return not _is_dependency(module, function)
+        if any(_puts_away(node, names) for node in function.body()):
+            return True
         return any(
             isinstance(node, ast.Global | ast.Nonlocal) and names & set(node.names)
             for node in function.body()
         )
     return False
+
+
+def _puts_away(node: ast.AST, names: set[str]) -> bool:
+    """Whether a statement keeps what was made: `ENGINES[dsn] = engine`, `self.engine = engine`."""
+    return (
+        isinstance(node, ast.Assign)
+        and isinstance(node.value, ast.Name)
+        and node.value.id in names
+        and any(isinstance(each, ast.Attribute | ast.Subscript) for each in node.targets)
+    )
 
 
 def _gives(function: Function, names: set[str]) -> bool:
@@ -113,6 +158,7 @@ RULE = Rule(
     reason="Each one is a handshake, a socket and, on PostgreSQL, a process of megabytes; under load they run out together.",
     change="Make one in the application's lifespan, close it there, and hand it to the handlers.",
     in_requests=True,
+    hurts_requests_only=True,
     seek=_seek,
     bad="""
 import httpx

@@ -21,11 +21,15 @@ def _seek(module: Module, app: App) -> Iterator[Hit]:
             if len(module.local_values(read.function, name)) == 1:
                 told = _waste(module, read.function, name)
                 if told:
-                    yield Hit(read.node, f"All rows are fetched into `{name}`, {told}.")
+                    yield Hit(
+                        read.node,
+                        f"All rows are fetched into `{name}`, {told}.",
+                        "P3" if read.is_part else None,  # how many a condition leaves, the source doesn't say
+                    )
         parent = module.parents.get(read.node)
         parent = module.parents.get(parent) if isinstance(parent, ast.Await) else parent
         if isinstance(parent, ast.Call) and isinstance(parent.func, ast.Name) and parent.func.id == "len":
-            yield Hit(read.node, "All rows are fetched to be counted.")
+            yield Hit(read.node, "All rows are fetched to be counted.", "P3" if read.is_part else None)
 
 
 def _waste(module: Module, function: Function, name: str) -> str:

@@ -48,7 +48,7 @@ def _is_query(module: Module, node: ast.expr) -> bool:
 
 RULE = Rule(
     name="offset-paging",
-    priority="P2",
+    priority="P3",
     reason="The database reads and drops every row before the page, so deep pages are slow; and rows are skipped or repeated under writes.",
     change="Page by key: WHERE (sort, id) > (last seen) ORDER BY sort, id LIMIT n (flatwater.paging).",
     in_requests=True,

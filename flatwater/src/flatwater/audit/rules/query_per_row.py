@@ -36,6 +36,11 @@ _BATCH: Final = re.compile(
     re.IGNORECASE,
 )
 
+_READ: Final = re.compile(
+    r"\.objects\b|\.(?:all|filter|fetch\w*|scalars|execute|exec|query|select|order_by|exclude|prefetch_related|values_list|iterator)\("
+    r"|\bselect\("
+)
+
 
 def _seek(module: Module, app: App) -> Iterator[Hit]:
     for node in module.nodes():
@@ -61,8 +66,28 @@ def _found(module: Module, body: ast.AST, loop: ast.For | ast.AsyncFor | ast.com
             and _runs(module, call)
             and _nearest(module, call) in {loop, module.parents.get(loop)}
         ):
-            yield Hit(call, f"`{shown(call)}` runs for each `{shown(loop.target)}` of `{shown(loop.iter)}`.")
+            yield Hit(
+                call,
+                f"`{shown(call)}` runs for each `{shown(loop.target)}` of `{shown(loop.iter)}`.",
+                None if _is_of_rows(module, loop.iter) else "P3",
+            )
             return
+
+
+def _is_of_rows(module: Module, node: ast.expr) -> bool:
+    """Whether what is gone through was read from a database, or is a list that a caller gives: else it may be a handful."""
+    if _READ.search(ast.unparse(node)):
+        return True
+    function = module.function_of(node)
+    if not isinstance(node, ast.Name) or function is None:
+        return False
+    if any(_READ.search(ast.unparse(each)) for each in module.local_values(function, node.id)):
+        return True
+    return any(
+        each.arg == node.id and each.annotation is not None and "list" in ast.unparse(each.annotation).lower()
+        for outer in function.chain()
+        for each in outer.parameters()
+    )
 
 
 def _nearest(module: Module, call: ast.Call) -> ast.AST | None:

@@ -8,7 +8,7 @@ from flatwater.audit.app import App
 from flatwater.audit.model import Priority
 from flatwater.audit.rule import Hit, Rule
 from flatwater.audit.source import Module, shown
-from flatwater.audit.statements import Read, is_bounded, reads_of_all
+from flatwater.audit.statements import Read, is_bounded, is_seldom_added_to, reads_of_all
 
 
 def _seek(module: Module, app: App) -> Iterator[Hit]:
@@ -26,7 +26,7 @@ def _seek(module: Module, app: App) -> Iterator[Hit]:
 
 def _priority(read: Read) -> Priority:
     """A whole table is as large as it gets. How many belong to one owner the source doesn't say: that is advice, to be driven."""
-    return "P3" if read.is_part else "P1"
+    return "P3" if read.is_part or is_seldom_added_to(read) else "P1"
 
 
 def _of_part(read: Read) -> str:

@@ -30,10 +30,22 @@ def _seek(module: Module, app: App) -> Iterator[Hit]:
         name = module.dotted(call.func)
         if name in _REGISTERS or (called(call) in _HANDLERS and "log" in name.lower()):
             function = module.function_of(call)
-            if function is not None and not _runs_once(function):
+            if function is not None and not _runs_once(function) and not _is_first(module, call):
                 yield Hit(
                     call, f"`{shown(call)}` is added again with each request, and nothing takes it away."
                 )
+
+
+def _is_first(module: Module, call: ast.Call) -> bool:
+    """Whether it is added only where it isn't yet: `if made is None`, `if not any(… for h in logger.handlers)`."""
+    return any(
+        isinstance(each, ast.If)
+        and (
+            (isinstance(each.test, ast.UnaryOp) and isinstance(each.test.op, ast.Not))
+            or (isinstance(each.test, ast.Compare) and isinstance(each.test.ops[0], ast.Is | ast.NotIn))
+        )
+        for each in module.ancestors(call)
+    )
 
 
 def _runs_once(function: Function) -> bool:
@@ -46,6 +58,7 @@ RULE = Rule(
     reason="What is registered lives as long as the process, with all that it holds, and each one is run each time.",
     change="Register it once, where the service starts.",
     in_requests=True,
+    hurts_requests_only=True,
     seek=_seek,
     bad="""
 import atexit

@@ -57,7 +57,7 @@ def _loops(body: tuple[ast.AST, ...]) -> bool:
 
 RULE = Rule(
     name="response-built-whole",
-    priority="P2",
+    priority="P3",
     reason="The longest answer decides the memory of the process, and the caller waits for all of it before the first byte.",
     change="Send it in pieces while it is made (StreamingResponse over a generator that reads in batches), or from a file.",
     in_requests=True,

@@ -9,7 +9,7 @@ from typing import Final
 
 from flatwater.audit.app import App
 from flatwater.audit.rule import Hit, Rule
-from flatwater.audit.source import Module, called, last_name, shown
+from flatwater.audit.source import Module, assignments, called, last_name, shown
 
 _SECRET: Final = re.compile(
     r"(?:^|_)(?:secret|secret_key|password|passwd|api_?key|hmac|x?csrf|xsrf|otp|passcode|access_key|credential)$|^token$"
@@ -21,7 +21,7 @@ _SIGNED: Final = re.compile(r"(?:^|_)(?:signature|sig|digest)$", re.IGNORECASE)
 _SIGNS: Final = re.compile(r"hmac|secret|headers|webhook|api_?key", re.IGNORECASE)
 """What a function speaks of where a signature proves who sent something; elsewhere it is a function's, or a checksum."""
 _HARMLESS: Final = re.compile(
-    r"page|next|cursor|continuation|sync|confirm|repeat|again|(?:^|_)re_|retype|old_|new_|first|public|last_|prev|current_token|type|kind|verify_password|sentinel|default|env_|user_?name|reservation|lease|fencing|lock|^new$|^old$|^other$|^self$",
+    r"page|next|cursor|continuation|sync|confirm|repeat|again|(?:^|_)re_|retype|old_|new_|first|public|last_|prev|current_token|type|kind|verify_password|sentinel|default|env_|user_?name|reservation|lease|fencing|lock|redact|marker|mask|placeholder|pending|^new$|^old$|^other$|^self$",
     re.IGNORECASE,
 )
 _LOCK: Final = re.compile(r"(?<![a-z])lock", re.IGNORECASE)
@@ -47,21 +47,74 @@ _BUILDERS: Final = frozenset(
         "on",
     }
 )
-_TYPED: Final = frozenset({"cli", "commands", "scripts", "management", "__main__"})
-"""Rooms where whoever runs the command holds the secret already."""
 _LEXES: Final = re.compile(r"\b(?:tokenize|lexer|parser|tokenizer)\b", re.IGNORECASE)
 
 
 def _seek(module: Module, app: App) -> Iterator[Hit]:
-    if _LEXES.search(module.name) or _TYPED & set(module.name.split(".")):
+    if _LEXES.search(module.name) or module.is_run_by_hand:  # who runs it holds the secret already
         return
     for node in module.nodes():
         match node:
             case ast.Compare(left=left, ops=[ast.Eq() | ast.NotEq()], comparators=[right]):
-                if _is_secret(module, node, left, right) and not _in_query(module, node):
-                    yield Hit(node, f"`{shown(node)}` stops at the first letter that differs.")
+                if not _is_secret(module, node, left, right) or _in_query(module, node):
+                    continue
+                if _keeps_out(module, node) and not _gives_one(module, node):
+                    seen = app.route_of(module.function_of(node)) is not None and not _chooses(module, node)
+                    yield Hit(
+                        node,
+                        f"`{shown(node)}` stops at the first letter that differs.",
+                        None if seen else "P3",
+                    )
             case _:
                 pass
+
+
+def _keeps_out(module: Module, node: ast.Compare) -> bool:
+    """Whether something ends or is answered by it: a branch that only notes what was seen keeps nobody out."""
+    branch = next(
+        (each for each in module.ancestors(node) if isinstance(each, ast.If | ast.While)),
+        None,
+    )
+    if branch is None or not any(each is node for each in ast.walk(branch.test)):
+        return True
+    function = module.function_of(node)
+    given = {
+        each.id
+        for told in (function.body() if function else ())
+        if isinstance(told, ast.Return)
+        for each in ast.walk(told)
+        if isinstance(each, ast.Name)
+    }
+    decides = any(name in given for statement in branch.body for name, _ in assignments(statement))
+    leaves = any(
+        isinstance(each, ast.Return | ast.Raise) for statement in branch.body for each in ast.walk(statement)
+    )
+    after = module.parents.get(branch)
+    follows = getattr(after, "body", [])
+    last = follows[follows.index(branch) + 1 :] if branch in follows else []
+    return leaves or decides or bool(branch.orelse) or any(isinstance(each, ast.Raise) for each in last)
+
+
+def _gives_one(module: Module, node: ast.Compare) -> bool:
+    """Whether a difference only decides which of the two is used: `if own != default: return own`."""
+    branch = next((each for each in module.ancestors(node) if isinstance(each, ast.If)), None)
+    if branch is None or not isinstance(node.ops[0], ast.NotEq):
+        return False
+    sides = {ast.dump(node.left), ast.dump(node.comparators[0])}
+    return any(
+        isinstance(each, ast.Return) and each.value is not None and ast.dump(each.value) in sides
+        for each in branch.body
+    )
+
+
+def _chooses(module: Module, node: ast.Compare) -> bool:
+    """Whether it picks one of several, or only notes what it saw: whoever is picked out proves nothing by it."""
+    here = module.parents.get(node)
+    while here is not None and not isinstance(here, ast.stmt):
+        if isinstance(here, ast.Lambda | ast.comprehension | ast.IfExp):
+            return True
+        here = module.parents.get(here)
+    return isinstance(here, ast.Assign | ast.AnnAssign)
 
 
 def _is_secret(module: Module, node: ast.Compare, left: ast.expr, right: ast.expr) -> bool:
@@ -71,6 +124,8 @@ def _is_secret(module: Module, node: ast.Compare, left: ast.expr, right: ast.exp
     if any(_HARMLESS.search(each) for each in words if each) or _LOCK.search(ast.unparse(node)):
         return False
     if _is_typed_twice(left, right) or _stores(module, node) or _lets_nobody_in(module, node):
+        return False
+    if _was_looked_up(module, node, left, right):
         return False
     if any(_is_deed(each) or _is_hash_made_here(module, node, each) for each in (left, right)):
         return False
@@ -129,6 +184,23 @@ def _lets_nobody_in(module: Module, node: ast.Compare) -> bool:
     )
 
 
+def _was_looked_up(module: Module, node: ast.Compare, left: ast.expr, right: ast.expr) -> bool:
+    """Whether the row was found by the very secret that it is compared with: then both are the same, whoever asks."""
+    function = module.function_of(node)
+    for row, given in ((left, right), (right, left)):
+        if function is None or not isinstance(row, ast.Attribute) or not isinstance(row.value, ast.Name):
+            continue
+        for made in module.local_values(function, row.value.id):
+            for each in ast.walk(made):
+                if (
+                    isinstance(each, ast.keyword)
+                    and each.arg == row.attr
+                    and ast.dump(each.value) == ast.dump(given)
+                ):
+                    return True
+    return False
+
+
 def _is_deed(node: ast.expr) -> bool:
     """Whether its name is what is done with a secret: `bulk_edit.remove_password`."""
     return _DEEDS.match(last_name(node)) is not None
@@ -160,6 +232,8 @@ def _word(node: ast.expr) -> str:
 def _varies(node: ast.expr) -> bool:
     """Whether a side is known only when it runs: not a literal, not `Kind.TOKEN`, not a length or a type."""
     match node:
+        case ast.BinOp(left=ast.Constant(), right=ast.Constant()):
+            return False
         case ast.Constant() | ast.List() | ast.Tuple() | ast.Set() | ast.Dict() | ast.UnaryOp():
             return False
         case ast.Attribute(value=ast.Name(id=holder), attr=attr):

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from typing import Final
 
 from flatwater.audit.app import App
 from flatwater.audit.rule import Hit, Rule
-from flatwater.audit.source import Module
+from flatwater.audit.source import Module, called
 from flatwater.audit.statements import CATALOG, sql_texts
 
 _STAR: Final = re.compile(
-    r"\bselect\s+(?:distinct\s+)?(?:\w+\s*\.\s*)?\*\s*(?:,|\bfrom\s+(?P<source>\"?[\w.{}]+\"?|\()(?P<called>\s*\()?)|\breturning\s+\*",
+    r"\bselect\s+(?:distinct\s+)?(?:(?P<of>\w+)\s*\.\s*)?\*\s*(?:,|\bfrom\s+(?P<source>\"?[\w.{}]+\"?|\()(?P<called>\s*\()?)|\breturning\s+\*",
     re.IGNORECASE,
 )
 _COMMON: Final = re.compile(
@@ -24,6 +25,9 @@ _INNER: Final = re.compile(r"\(\s*$")
 
 def _seek(module: Module, app: App) -> Iterator[Hit]:
     for node, text in sql_texts(module):
+        holder = module.parents.get(node)
+        if isinstance(holder, ast.Call) and called(holder) == "raw":
+            continue  # an ORM makes its objects of all columns
         own = {each.lower() for each in _COMMON.findall(text)}
         for star in _STAR.finditer(text):
             source = (star["source"] or "").lower()
@@ -31,6 +35,8 @@ def _seek(module: Module, app: App) -> Iterator[Hit]:
             # name is known only when it runs can't be named, and an inner star is cut down by what stands around it.
             if star["called"] or source.startswith(("(", "{", '"{')) or source in own:
                 continue
+            if star["of"] and re.search(rf"\)\s*(?:as\s+)?{star['of']}\b", text[star.end() :], re.IGNORECASE):
+                continue  # all that a sub-query named
             if CATALOG.search(source) or _INNER.search(text[: star.start()]):
                 continue
             yield Hit(node, f"`{' '.join(star[0].split())}` takes every column there is and ever will be.")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from typing import Final
 
 from flatwater.audit.app import App
 from flatwater.audit.rule import Hit, Rule
-from flatwater.audit.source import Module, called, keyword, shown
+from flatwater.audit.source import Module, called, keyword, shown, within
 
 OPENS: Final = frozenset({"transaction", "atomic", "begin"})
 LIMITS: Final = frozenset({"timeout", "timeout_at", "fail_after", "move_on_after", "wait_for", "deadline"})
@@ -36,6 +37,10 @@ def opens_transaction(module: Module, item: ast.withitem) -> ast.Call | None:
     return call if known or module.dotted(call.func).startswith("django.db.transaction") else None
 
 
+_FORM: Final = re.compile(r"\brequest\.|\bcleaned_data\b|\.items\(\)")
+"""What a form holds, a page bounds."""
+
+
 def _seek(module: Module, app: App) -> Iterator[Hit]:
     if app.has_deadline:
         return
@@ -46,8 +51,29 @@ def _seek(module: Module, app: App) -> Iterator[Hit]:
             call = opens_transaction(module, item)
             if call is not None and not _is_limited(module, node, call):
                 yield Hit(
-                    call, f"`{shown(call)}` is open for as long as its block takes, and nothing sets a limit."
+                    call,
+                    f"`{shown(call)}` is open for as long as its block takes, and nothing sets a limit.",
+                    None if _is_long(node) else "P3",
                 )
+
+
+def _is_long(node: ast.With | ast.AsyncWith) -> bool:
+    """Whether how long the block takes is decided elsewhere: by rows that it goes through, or by whoever is given the session."""
+    inner = [each for statement in node.body for each in within(statement)]
+    loops = [
+        each for each in inner if not (isinstance(each, ast.For) and _FORM.search(ast.unparse(each.iter)))
+    ]
+    turns = (
+        ast.For,
+        ast.AsyncFor,
+        ast.While,
+        ast.ListComp,
+        ast.SetComp,
+        ast.GeneratorExp,
+        ast.DictComp,
+        ast.Yield,
+    )
+    return any(isinstance(each, turns) for each in loops)
 
 
 def _is_limited(module: Module, node: ast.With | ast.AsyncWith, call: ast.Call) -> bool:
@@ -73,6 +99,8 @@ RULE = Rule(
     reason="A transaction that hangs holds its locks and its connection, keeps dead rows from being vacuumed, and blocks others.",
     change="Give it a deadline that cancels the statement on the server (flatwater.transaction), or set statement_timeout.",
     in_requests=True,
+    is_one_setting=True,
+    hurts_requests_only=True,
     seek=_seek,
     bad="""
 @app.post("/pay")

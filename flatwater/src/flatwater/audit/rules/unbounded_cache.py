@@ -11,7 +11,7 @@ from flatwater.audit.app import App
 from flatwater.audit.rule import Hit, Rule
 from flatwater.audit.rules.growing_container import reads_by_key
 from flatwater.audit.source import Function, Module, keyword, last_name, shown
-from flatwater.audit.stores import growths, is_bounded, stores_of
+from flatwater.audit.stores import Store, growths, is_bounded, stores_of
 
 _FOREVER: Final = frozenset(
     {"functools.cache", "async_lru.alru_cache", "functools.lru_cache", "methodtools.lru_cache"}
@@ -19,6 +19,10 @@ _FOREVER: Final = frozenset(
 _PLAIN: Final = frozenset({"functools.cache", "functools.lru_cache"})
 _CONNECTS: Final = re.compile(r"client|engine|pool|driver|storages?(?:_|$)", re.IGNORECASE)
 """One for each address or key of the settings is what other rules ask for; that callers can't choose them is for a reader."""
+_OF_CUSTOMERS: Final = re.compile(
+    r"(?:^|_)(?:org|organi[sz]ation|tenant|workspace|company)s?(?:_|$)", re.IGNORECASE
+)
+"""One for each customer: how many a service has the source doesn't say, and they come slowly."""
 _FEW: Final = frozenset({"bool", "type", "Type", "Literal", "None"})
 """Types with so few values that a cache by them is bounded by itself."""
 
@@ -29,12 +33,39 @@ def _seek(module: Module, app: App) -> Iterator[Hit]:
         if not store.is_mapping or is_bounded(app, store):
             continue
         for function, node in growths(app, store):
+            if _is_registered(function, store, node):
+                continue
             if function.module is module and app.route_of(function) and reads_by_key(function, store):
                 yield Hit(
                     node,
                     f"`{shown(node)}` remembers into `{store.name}`, and nothing is ever forgotten.",
-                    "P3" if _CONNECTS.search(store.name) else None,
+                    "P3" if _CONNECTS.search(store.name) or _OF_CUSTOMERS.search(store.name) else None,
                 )
+
+
+def _is_registered(function: Function, store: Store, node: ast.AST) -> bool:
+    """Whether the key was first found in a table of the source's own, so that there are no more keys than that has."""
+    target = node.targets[-1] if isinstance(node, ast.Assign) else None
+    if not isinstance(target, ast.Subscript) or not isinstance(target.slice, ast.Name):
+        return False
+    for each in function.body():
+        match each:
+            case ast.Call(
+                func=ast.Attribute(value=ast.Name(id=table), attr="get"), args=[ast.Name(id=key), *_]
+            ):
+                pass
+            case ast.Subscript(value=ast.Name(id=table), slice=ast.Name(id=key), ctx=ast.Load()):
+                pass
+            case _:
+                continue
+        if (
+            key == target.slice.id
+            and table != store.name
+            and table.isupper()
+            and table in function.module.assigned
+        ):
+            return True
+    return False
 
 
 def _decorated(module: Module, app: App) -> Iterator[Hit]:

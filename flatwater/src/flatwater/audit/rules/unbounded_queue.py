@@ -41,7 +41,7 @@ def _seek(module: Module, app: App) -> Iterator[Hit]:
             ):
                 where = module.function_of(call)
                 # What only an object of some helper fills is for a reader; what requests or the whole service fill is a fault.
-                is_shared = where is None or app.route_of(where) is not None
+                is_shared = (where is None and not app.handlers) or app.route_of(where) is not None
                 filling = list(_filled_by_requests(module, app, call)) if where is None else []
                 for put in filling:
                     yield Hit(put, f"`{shown(put)}` fills `{shown(call)}`, which takes as much as comes.")

@@ -28,7 +28,9 @@ def _seek(module: Module, app: App) -> Iterator[Hit]:
         spawns = name in _SPAWNS or name.endswith(_LOOPS)
         parent = module.parents[call]
         if spawns and isinstance(parent, ast.Expr):
-            yield Hit(call, f"`{shown(call)}` is started and forgotten.")
+            within = module.function_of(call)
+            closes = within is not None and within.name == "__del__"
+            yield Hit(call, f"`{shown(call)}` is started and forgotten.", "P3" if closes else None)
         elif spawns and isinstance(parent, ast.Assign) and isinstance(parent.targets[0], ast.Name):
             function = module.function_of(call)
             held = parent.targets[0].id

@@ -11,7 +11,7 @@ from flatwater.audit.app import App, module_name
 from flatwater.audit.model import Priority
 from flatwater.audit.rule import Hit, Rule
 from flatwater.audit.source import Function, Module, called, keyword
-from flatwater.audit.statements import Read, is_bounded, reads_of_all
+from flatwater.audit.statements import SELDOM, Read, is_bounded, reads_of_all
 
 _PAGES: Final = re.compile(
     r"limit|page|offset|cursor|after|first|per_|take|top|batch|pagina|size|_n\b|filter|count|recent|latest",
@@ -33,6 +33,11 @@ def _seek(module: Module, app: App) -> Iterator[Hit]:
                     "P3"  # what belongs to one row of another: how many they are, the source doesn't say
                 )
             if priority is not None:
+                if (
+                    SELDOM.search(f"{route.path} {function.name}")
+                    or "admin" in ast.unparse(function.node).lower()
+                ):
+                    priority = "P3"  # few ask for it, or few add to it
                 yield Hit(function.node, f"{route.name} answers with a list and takes no page.", priority)
 
 
@@ -40,9 +45,9 @@ def _priority(app: App, function: Function) -> Priority | None:
     """How grave it is: a whole table most; None where what fills the list is not in sight and may be bounded there."""
     own = list(_unbounded(function))
     if own:
-        return "P2" if all(each.is_part for each in own) else "P1"
+        return "P3" if all(each.is_part for each in own) else "P1"
     if _asks(function):
-        return "P1"
+        return "P3"  # it asks in a way that isn't followed, and may ask for a few
     # What belongs to one owner is told where it is read; of a whole table the address itself is the fault.
     whole = any(not read.is_part for each in app.called_by(function) for read in _unbounded(each))
     return "P1" if whole else None

@@ -7,7 +7,17 @@ select s.schemaname::text as schema, s.relname::text as table_name, s.relid::big
              order by a.attnum limit 200) as columns,
        array(select distinct a.attname::text
              from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
-             where i.indrelid = s.relid and i.indisvalid limit 200) as first_columns
+             where i.indrelid = s.relid and i.indisvalid limit 200) as first_columns,
+       -- Second columns of indexes whose first has few values: what PostgreSQL 18 finds by skipping from one value to the next.
+       array(select distinct b.attname::text
+             from pg_index i
+             join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+             join pg_attribute b on b.attrelid = i.indrelid and b.attnum = i.indkey[1]
+             join pg_class x on x.oid = i.indexrelid
+             join pg_am m on m.oid = x.relam and m.amname = 'btree'
+             join pg_stats t on t.schemaname = s.schemaname and t.tablename = s.relname and t.attname = a.attname
+             where i.indrelid = s.relid and i.indisvalid and i.indpred is null and i.indnkeyatts > 1 and t.n_distinct between 1 and 100
+             limit 200) as skipped_to
 from pg_stat_user_tables s
 join pg_class c on c.oid = s.relid
 where s.seq_scan >= %(least_scans)s and greatest(s.n_live_tup, c.reltuples::bigint) >= %(least_rows)s
@@ -79,3 +89,26 @@ where k.contype = 'f' and k.conparentid = 0
   and not exists (select 1 from serving v where v.oid = k.oid and v.is_whole)
 order by (coalesce(p.n_tup_del, 0) > 0 or k.confdeltype in ('c', 'n', 'd')) desc, 6 desc, 1, 2, 3
 limit 150
+
+-- name: row_policies
+-- Row policies of tables where they hold, with the columns that each names, whether a valid index begins with one, and the columns' types.
+select n.nspname::text as schema, c.relname::text as table_name, p.polname::text as name, c.relkind::text as kind,
+       greatest(s.n_live_tup, c.reltuples::bigint, 0)::bigint as rows,
+       coalesce(pg_get_expr(p.polqual, p.polrelid), '') as condition,
+       array(select a.attname::text from pg_depend d join pg_attribute a on a.attrelid = d.refobjid and a.attnum = d.refobjsubid
+             where d.classid = 'pg_policy'::regclass and d.objid = p.oid and d.refclassid = 'pg_class'::regclass and d.refobjid = p.polrelid
+               and d.refobjsubid > 0
+             order by a.attnum limit 32) as columns,
+       array(select distinct a.attname::text from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+             where i.indrelid = p.polrelid and i.indisvalid and i.indpred is null limit 200) as first_columns
+from pg_policy p
+join pg_class c on c.oid = p.polrelid
+join pg_namespace n on n.oid = c.relnamespace
+left join pg_stat_user_tables s on s.relid = c.oid
+where c.relrowsecurity and p.polqual is not null and p.polcmd in ('r', '*', 'w', 'd')
+order by 5 desc, 1, 2, 3
+limit 100
+
+-- name: has_hypothetical_indexes
+-- Whether indexes can be tried in this database without being built (the extension hypopg); one row.
+select exists (select 1 from pg_extension e where e.extname = 'hypopg') as is_here limit 1

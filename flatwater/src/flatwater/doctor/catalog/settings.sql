@@ -54,3 +54,32 @@ limit 20
 -- name: database_size
 -- The size of this database; one row. It reads the folder, so it is asked once a look.
 select pg_database_size(current_database())::bigint as size_bytes limit 1
+
+-- name: timeouts_in_order
+-- The time-outs that a new session of each connected role begins with, in milliseconds (0: none); role and database settings win over the
+-- server's. One that the role and the database don't set is the server's own where only a superuser sees its files, else 0.
+select r.rolname::text as role, d.datname::text as database,
+       max(case when t.name = 'statement_timeout' then v.ms else 0 end)::float8 as statement_ms,
+       max(case when t.name = 'lock_timeout' then v.ms else 0 end)::float8 as lock_ms,
+       max(case when t.name = 'transaction_timeout' then v.ms else 0 end)::float8 as transaction_ms
+from (select distinct a.usesysid, a.datid from pg_stat_activity a
+      where coalesce(a.backend_type, 'client backend') = 'client backend' and a.pid <> pg_backend_pid()) o
+join pg_roles r on r.oid = o.usesysid
+join pg_database d on d.oid = o.datid
+cross join (values ('statement_timeout'), ('lock_timeout'), ('transaction_timeout')) t(name)
+cross join lateral (
+    select coalesce(
+        (select split_part(c, '=', 2)
+         from pg_db_role_setting s cross join lateral unnest(s.setconfig) c
+         where split_part(c, '=', 1) = t.name and s.setrole in (0, r.oid) and s.setdatabase in (0, d.oid)
+         order by (s.setrole <> 0 and s.setdatabase <> 0) desc, s.setrole <> 0 desc limit 1),
+--? from_files: (select f.setting from pg_file_settings f where lower(f.name) = t.name and f.error is null order by f.seqno desc limit 1),
+        '0') as text
+) w
+cross join lateral (
+    select case when w.text ~ '^\d+$' then w.text::float8 when w.text ~ '^[\d.]+ *(us|ms|s|min|h|d)$' then extract(epoch from w.text::interval) * 1000
+                else 0 end as ms
+) v
+group by r.rolname, d.datname
+order by r.rolname, d.datname
+limit 100

@@ -10,12 +10,15 @@ from typing import Final
 from msgspec import Struct
 
 from flatwater.doctor.catalog import queries
+from flatwater.doctor.hypothetical import tried
 from flatwater.doctor.look import Look
 from flatwater.doctor.model import Cure, Finding
 from flatwater.doctor.quoting import identifier
 from flatwater.doctor.relations import drop_index, graded, index_name, well
 
 NAME: Final = "missing_indexes"
+SKIPS_FROM: Final = 180_000
+"""The version from which an index is used by its second column too, where its first has few values."""
 ADVICE: Final = (
     "Outside a transaction, and with set lock_timeout = '5s' and set statement_timeout = 0 before it: it waits for older transactions "
     "at its end. When it fails it leaves an invalid index behind (see invalid_indexes): drop that and try again."
@@ -36,6 +39,7 @@ class _Scanned(Struct, frozen=True):
     index_scans: int
     columns: tuple[str, ...]
     first_columns: tuple[str, ...]
+    skipped_to: tuple[str, ...]
 
 
 class _Key(Struct, frozen=True):
@@ -87,7 +91,7 @@ class MissingIndexes(Struct, frozen=True):
             query = queries["statements_kept" if look.has_pg_stat_statements else "statements_seen"]
             statements = look.rows(query, into=_Statement)
             for table in scanned:
-                yield self._scanned(table, statements)
+                yield self._scanned(look, table, statements)
         if not scanned and not looked_up:
             yield well(
                 self,
@@ -149,23 +153,45 @@ class MissingIndexes(Struct, frozen=True):
             numbers={"rows": key.rows},
         )
 
-    def _scanned(self, table: _Scanned, statements: list[_Statement]) -> Finding:
+    def _scanned(self, look: Look, table: _Scanned, statements: list[_Statement]) -> Finding:
         each_read = table.rows_read // max(table.scans, 1)
         column = _column(table, statements)
+        trial = None
+        if column is not None and not (look.version >= SKIPS_FROM and column in table.skipped_to):
+            trial = tried(look, table.schema, table.table_name, column)
         cures: tuple[Cure, ...] = (
             Cure(
                 explanation="No statement that compares a column of it without an index was seen. Take the statements that name "
                 "it, look with explain (generic_plan, from PostgreSQL 16) which of them reads it whole, and index what it compares."
             ),
         )
-        if column is not None:
+        if column is not None and look.version >= SKIPS_FROM and column in table.skipped_to:
+            cures = (
+                Cure(
+                    explanation=f"Statements that were seen compare {column}, and an index has it second, after a column of few values: from PostgreSQL 18 "
+                    "that index serves them by skipping. Look at their plan with explain before another is built; analyze the table if it is not used."
+                ),
+            )
+        elif column is not None and trial is not None and not trial.is_used:
+            cures = (
+                Cure(
+                    explanation=f"Statements that were seen compare {column}, but an index on it, tried without being built (hypopg), is not used "
+                    f"by the planner: it reads the table at a cost of {trial.before:.0f}, as so many rows have one value. Look at what else they compare."
+                ),
+            )
+        elif column is not None:
+            proof = (
+                f"Tried without being built (hypopg): the planner uses it, at a cost of {trial.after:.0f} instead of {trial.before:.0f}. "
+                if trial is not None
+                else ""
+            )
             name = index_name(table.table_name, (column,))
             cures = (
                 Cure(
                     sql=f"create index concurrently {identifier(name)} on {identifier(table.schema, table.table_name)} "
                     f"({identifier(column)});",
                     undo=drop_index(table.schema, name),
-                    explanation=f"Statements that were seen compare {column}. Look at their plan with explain before and after. {ADVICE}",
+                    explanation=f"Statements that were seen compare {column}. {proof}Look at their plan with explain before and after. {ADVICE}",
                 ),
             )
         return Finding(

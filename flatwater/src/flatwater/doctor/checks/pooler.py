@@ -22,7 +22,9 @@ WHERE: Final = "FLATWATER_POOLER_DSN"
 MAX_POOLS: Final = 200
 
 
-class _Pool(Struct, frozen=True):
+class Pool(Struct, frozen=True):
+    """One pool of PgBouncer as its console tells it."""
+
     database: str
     user: str
     cl_active: int
@@ -55,20 +57,20 @@ class Pooler(Struct, frozen=True):
             raise NotExamined(
                 f"No pooler's console was named; where PgBouncer is in front, put its address into {WHERE}."
             )
-        pools = _pools(dsn)
-        waiting = [each for each in pools if each.cl_waiting]
+        found = pools(dsn)
+        waiting = [each for each in found if each.cl_waiting]
         for each in waiting:
             yield self._finding(each)
         if not waiting:
-            clients = sum(each.cl_active for each in pools)
+            clients = sum(each.cl_active for each in found)
             yield well(
                 self,
-                f"{len(pools)} pools serve {clients} clients; 0 wait.",
-                pools=len(pools),
+                f"{len(found)} pools serve {clients} clients; 0 wait.",
+                pools=len(found),
                 clients=clients,
             )
 
-    def _finding(self, pool: _Pool) -> Finding:
+    def _finding(self, pool: Pool) -> Finding:
         severity = graded(pool.waits_s, notice=0, warning=self.warning_s, critical=self.critical_s)
         return Finding(
             check=NAME,
@@ -92,7 +94,8 @@ class Pooler(Struct, frozen=True):
         )
 
 
-def _pools(dsn: str) -> list[_Pool]:
+def pools(dsn: str) -> list[Pool]:
+    """What PgBouncer's console says of its pools, at most 200. *Errors*: NotExamined where it does not answer."""
     try:
         # The console speaks the simple protocol only, which psycopg uses where nothing is bound or prepared.
         with psycopg.Connection[dict[str, object]].connect(
@@ -102,7 +105,7 @@ def _pools(dsn: str) -> list[_Pool]:
     except psycopg.Error as error:
         said = str(error).strip().split("\n", 1)[0]
         raise NotExamined(f"The pooler's console did not answer: {said}.") from error
-    return [msgspec.convert(row, _Pool, strict=False) for row in found]
+    return [msgspec.convert(row, Pool, strict=False) for row in found]
 
 
 CHECK = Pooler()
