@@ -36,6 +36,15 @@ async def assessors_of_day(
     return Page([each for each in days if each.looks or not asked.only_flagged], found.next)
 
 
+async def last_day_of_tests(
+    session: Session, actor: Actor, asked: QualityQuery, clock: Clock
+) -> date | None:
+    """The latest day, today at most, on which somebody tested at the schools that the actor holds as a whole, in the programme where a place is
+    asked for; None where nobody has for a term. *Errors*: Forbidden. *Cost*: one statement."""
+    require(actor, "read", "data_quality")
+    return await store.last_day_of_tests(session, actor, asked, today(clock))
+
+
 async def tests_of_assessor(
     session: Session, actor: Actor, asked: AssessorTestsQuery, page: PageRequest
 ) -> Page[LookedAtTest]:
