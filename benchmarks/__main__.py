@@ -46,6 +46,7 @@ BENCHES = (
     "together",
     "pages",
     "phone",
+    "phone_memory",
     "phones",
     "peers",
 )

@@ -257,7 +257,7 @@ def _add(wire: Wire, size: float) -> None:
 
 
 def _scripts_kb() -> float:
-    from rightlevel.web.app import lean_script
+    from rightlevel.web.bundles import lean_script
 
     worker = ROOT / "rightlevel/src/rightlevel/web/offline/worker.js"
     whole = sum(len(gzip.compress(each.read_bytes(), 5)) for each in (*STATIC.glob("*.min.js"), worker))

@@ -44,6 +44,7 @@ from rightlevel.web.application import (
     with_query_string,
 )
 from rightlevel.web.form_again import FormAgain, Line, Summary, Wrong
+from rightlevel.web.bundles import BUNDLES
 from rightlevel.web.language import LANGUAGE_COOKIE, LANGUAGES, N_, Language, choose_language, languages_in
 from rightlevel.web.navigation import headings_of
 from rightlevel.web.request import Request, secret_fields
@@ -86,9 +87,11 @@ SYSTEMS = (
 
 def _static_addresses() -> dict[str, str]:
     """The address of each static file with its own mark, so that browsers keep it exactly as long as it is the same."""
-    files = (path for path in (HERE / "static").iterdir() if path.is_file())
+    files = {path.name: path.read_bytes() for path in (HERE / "static").iterdir() if path.is_file()}
+    together = {name: b"\n".join(files[each] for each in parts) for name, parts in BUNDLES.items()}
     return {
-        path.name: f"/static/{path.name}?v={sha256(path.read_bytes()).hexdigest()[:10]}" for path in files
+        name: f"/static/{name}?v={sha256(content).hexdigest()[:10]}"
+        for name, content in (files | together).items()
     }
 
 

@@ -38,21 +38,7 @@ routes = Routes("phone")
 PACK_S = 10.0
 """A pack of twelve schools reads forty statements."""
 WORKER = Path(__file__).parent / "worker.js"
-SHELL_FILES = (
-    "app.css",
-    "programme.css",
-    "guided.css",
-    "phone.css",
-    "icons.svg",
-    "mark.svg",
-    "guided_test.js",
-    "form_engine.js",
-    "phone_store.js",
-    "phone_outbox.js",
-    "phone_visits.js",
-    "phone_children.js",
-    "phone.js",
-)
+SHELL_FILES = ("app.css", "phone_page.css", "icons.svg", "mark.svg", "phone_page.js")
 """What the page needs besides itself. The worker keeps exactly these, in the version that belongs to its own."""
 
 

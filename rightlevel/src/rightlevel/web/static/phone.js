@@ -296,7 +296,6 @@
       show(title(words.title), say(window.isSecureContext ? words.no_store : words.not_secure, "warn"));
       return;
     }
-    register();
     let known;
     try {
       known = await phoneStore.vaults();
@@ -304,9 +303,10 @@
       show(title(words.title), say(words.no_store, "bad"));
       return;
     }
-    if (!known.length) return showSetUp();
-    showUnlock(known, known[0].person_id, said);
-    askWhetherEnded();
+    if (known.length) showUnlock(known, known[0].person_id, said);
+    else await showSetUp();
+    register(); // after the first screen: what it fetches shares a slow line
+    if (known.length) askWhetherEnded();
   }
 
   function secretField(label, name, hint) {
