@@ -12,6 +12,7 @@ BUNDLES: Final = {
     "phone_page.js": (
         "guided_test.js",
         "form_engine.js",
+        "signature.js",
         "phone_store.js",
         "phone_outbox.js",
         "phone_visits.js",

@@ -311,6 +311,19 @@ def visit_words(language: Language) -> dict[str, Any]:
         "add_photo": _("A photo (JPEG, PNG or WebP)"),
         "no_picture": _("This file is no picture that this phone can read."),
         "open_visit": _("Open the visit"),
+        "sign_here": _("Sign here with a finger"),
+        "draw_again": _("Draw it again"),
+        "follow_up": _("Follow-up action"),
+        "follow_ups": _("Follow-up actions"),
+        "follow_mine": _("What was agreed with me"),
+        "follow_what": _("What is to be done"),
+        "follow_who": _("Who"),
+        "follow_until": _("Until when"),
+        "follow_add": _("Agree on something"),
+        "follow_close": _("Close"),
+        "follow_how": _("What was done, or why not"),
+        "follow_done": _("Done"),
+        "follow_given_up": _("Give up"),
     }
 
 
@@ -319,6 +332,8 @@ def child_words(language: Language) -> dict[str, Any]:
     _ = language.gettext
     return {
         "test_again": _("Test again"),
+        "quick": _("Quick re-tests"),
+        "quick_hint": _("What they suggest for the groups is told with a network."),
         "children_again": _("Children to test again"),
         "to_do_word": _("To do"),
         "agreed": _("Agrees: {level}"),
