@@ -263,7 +263,8 @@ def _scripts_kb() -> float:
     worker = ROOT / "rightlevel/src/rightlevel/web/offline/worker.js"
     apart = [each for each in STATIC.glob("*.js") if each.name not in BUNDLES["phone_page.js"]]
     texts = [
-        each.read_bytes() if each.name.endswith(".min.js") else lean_script(str(each)).encode() for each in apart
+        each.read_bytes() if each.name.endswith(".min.js") else lean_script(str(each)).encode()
+        for each in apart
     ]
     sent = [*texts, bundle("phone_page.js"), worker.read_bytes()]
     return sum(len(gzip.compress(each, 9)) for each in sent) / 1000

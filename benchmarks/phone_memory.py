@@ -110,9 +110,7 @@ def _in_browser(url: str, site: Any, say: Callable[[str], None]) -> list[Figure]
             _fill(site, there + 1, size)
             there = max(there, size)
             browser = playwright.chromium.launch(executable_path=browser_path(), args=list(FLAGS))
-            context = browser.new_context(
-                base_url=url, viewport={"width": 360, "height": 740}, locale="en"
-            )
+            context = browser.new_context(base_url=url, viewport={"width": 360, "height": 740}, locale="en")
             context.add_cookies([{"name": "rl_session", "value": token_of("teacher"), "url": url}])
             page = context.new_page()
             renderer = Renderer(browser, page)

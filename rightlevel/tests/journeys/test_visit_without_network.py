@@ -235,11 +235,14 @@ def test_who_was_visited_signs_in_the_valley_and_what_was_agreed_is_closed_there
     everything_is_sent(page)
     (visit,) = read(site, "visits", VisitThere)
     signed = site.run(lambda served: _answers(served, visit.id))["mentor_signature"]
-    assert signed["name"] == "Mentor" and signed["strokes"].startswith("M")
+    assert signed["name"] == "Mentor"
+    assert signed["strokes"].startswith("M")
     assert read(site, "agreed", AgreedThere, visit=visit.id) == [AgreedThere("Bring word cards", "open", "")]
     # Its page shows and keeps what was drawn.
     page.goto(f"/visits/{visit.id}")
-    expect(page.locator("[data-asked=mentor_signature] .drawn path")).to_have_attribute("d", signed["strokes"])
+    expect(page.locator("[data-asked=mentor_signature] .drawn path")).to_have_attribute(
+        "d", signed["strokes"]
+    )
     page.goto("/phone/en")
     unlock(page)
     phone.cut()

@@ -43,8 +43,8 @@ from rightlevel.web.application import (
     sent_field,
     with_query_string,
 )
-from rightlevel.web.form_again import FormAgain, Line, Summary, Wrong
 from rightlevel.web.bundles import BUNDLES
+from rightlevel.web.form_again import FormAgain, Line, Summary, Wrong
 from rightlevel.web.language import LANGUAGE_COOKIE, LANGUAGES, N_, Language, choose_language, languages_in
 from rightlevel.web.navigation import headings_of
 from rightlevel.web.request import Request, secret_fields

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from flatwater.clock import Clock, today
 from flatwater.paging import Page, PageRequest
 from flatwater.transaction import Session
@@ -36,9 +38,7 @@ async def assessors_of_day(
     return Page([each for each in days if each.looks or not asked.only_flagged], found.next)
 
 
-async def last_day_of_tests(
-    session: Session, actor: Actor, asked: QualityQuery, clock: Clock
-) -> date | None:
+async def last_day_of_tests(session: Session, actor: Actor, asked: QualityQuery, clock: Clock) -> date | None:
     """The latest day, today at most, on which somebody tested at the schools that the actor holds as a whole, in the programme where a place is
     asked for; None where nobody has for a term. *Errors*: Forbidden. *Cost*: one statement."""
     require(actor, "read", "data_quality")

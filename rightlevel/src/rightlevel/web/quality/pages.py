@@ -51,7 +51,11 @@ async def data_quality_page(request: Request, *, query: QualityWanted, page: Pag
     subject: Subject | None = next((each for each in SUBJECTS if each == query.subject), None)
     now = today(request.clock)
     wanted = QualityQuery(query.on, query.place, query.school, subject, only_flagged=bool(query.flagged))
-    last = None if query.on else await last_day_of_tests(request.session, actor_of(request), wanted, request.clock)
+    last = (
+        None
+        if query.on
+        else await last_day_of_tests(request.session, actor_of(request), wanted, request.clock)
+    )
     day = query.on or last or now
     query, asked = msgspec.structs.replace(query, on=day), msgspec.structs.replace(wanted, on=day)
     found = await assessors_of_day(request.session, actor_of(request), asked, page, request.clock)
