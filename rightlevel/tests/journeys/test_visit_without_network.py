@@ -193,6 +193,14 @@ def test_a_mentors_visit_in_a_valley(phone: Phone, site: Site) -> None:
     )
 
 
+def _agree(page: Page, what: str) -> None:
+    page.get_by_label("What is to be done").fill(what)
+    page.get_by_label("Who", exact=True).select_option(label="Mentor")
+    page.get_by_label("Until when").fill("2026-12-01")
+    page.get_by_role("button", name="Agree on something").click()
+    expect(page.locator("#follow-ups li")).to_contain_text("On this phone")
+
+
 def _sign(page: Page, question: str) -> None:
     place = page.locator(f"[data-asked={question}] .sign-here")
     place.scroll_into_view_if_needed()
@@ -218,11 +226,7 @@ def test_who_was_visited_signs_in_the_valley_and_what_was_agreed_is_closed_there
     page.locator("#follow-ups summary").click()
     page.get_by_role("button", name="Agree on something").click()
     expect(page.locator("#follow-ups .fault")).to_have_text("Please fill this in")
-    page.get_by_label("What is to be done").fill("Bring word cards")
-    page.get_by_label("Who", exact=True).select_option(label="Mentor")
-    page.get_by_label("Until when").fill("2026-12-01")
-    page.get_by_role("button", name="Agree on something").click()
-    expect(page.locator("#follow-ups li")).to_contain_text("On this phone")
+    _agree(page, "Bring word cards")
     # The battery was out: name and strokes are still there, and what was agreed.
     page.close()
     page = phone.page()
@@ -256,6 +260,30 @@ def test_who_was_visited_signs_in_the_valley_and_what_was_agreed_is_closed_there
     assert read(site, "agreed", AgreedThere, visit=visit.id) == [
         AgreedThere("Bring word cards", "done", "They are there")
     ]
+
+
+def test_a_session_that_ends_in_the_middle_of_a_visit_keeps_all_of_it_until_one_signs_in(
+    phone: Phone, site: Site
+) -> None:
+    page = phone.set_up("mentor")
+    begin_visit(page)
+    everything_is_sent(page)
+    phone.context.clear_cookies()
+    finish_without_lesson(page)
+    page.locator("#follow-ups summary").click()
+    _agree(page, "Come again")
+    page.get_by_role("button", name="Finish the visit").click()
+    expect(page.locator("#line")).to_contain_text("Sign in again to send")
+    (visit,) = read(site, "visits", VisitThere)
+    assert (visit.state, read(site, "agreed", AgreedThere, visit=visit.id)) == ("draft", [])
+    tab = phone.page()
+    sign_in(tab, "mentor", PASSWORD)
+    tab.close()
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    everything_is_sent(page)
+    (visit,) = read(site, "visits", VisitThere)
+    assert visit.state == "submitted"
+    assert [each.words for each in read(site, "agreed", AgreedThere, visit=visit.id)] == ["Come again"]
 
 
 def test_a_visit_goes_on_from_a_save_whose_answer_was_lost(phone: Phone, site: Site) -> None:
@@ -683,8 +711,11 @@ def test_the_screens_of_a_mentors_day_fit_and_can_be_read(
     page.wait_for_selector(".visit-form")
     form = page.evaluate("location.hash.slice(1)")
     page.locator("[name=session_ran][value=yes]").check()
-    retest = page.evaluate(
-        "async (pin) => (await (await phoneStore.unlock((await phoneStore.vaults())[0].person_id, pin)).pack()).retests[0].id",
+    retest, group = page.evaluate(
+        """async (pin) => {
+          const pack = await (await phoneStore.unlock((await phoneStore.vaults())[0].person_id, pin)).pack()
+          return [pack.retests[0].id, pack.groups[0].id]
+        }""",
         PIN,
     )
     pictures = Path(os.environ.get("PICTURES", tmp_path))
@@ -698,6 +729,8 @@ def test_the_screens_of_a_mentors_day_fit_and_can_be_read(
             ("retest", f"retest/{retest}"),
             ("child", f"child/{site.cast.school_a}"),
             ("groups", f"groups/{site.cast.school_a}/language"),
+            ("checks", f"checks/{group}"),
+            ("agreed", "agreed"),
             ("outbox", "outbox"),
         ):
             page.evaluate("(hash) => { location.hash = hash }", hash_)

@@ -320,7 +320,7 @@ const phoneVisits = (phone) => {
       make("small", {}, phone.counted(words.to_do, open.length))));
   }
   function agreedList() {
-    show(title(words.follow_mine, null, ""), phone.notice(), make("ul", { class: "list panel" }, phone.pack.follow_ups.map((each) => {
+    show(title(words.follow_mine, null, ""), phone.notice(), phone.pack.follow_ups.length ? null : make("p", { class: "empty" }, words.none), make("ul", { class: "list panel" }, phone.pack.follow_ups.map((each) => {
       const item = endingOf(each.id);
       const fault = phone.fault();
       const text = field(words.follow_how, `how-${each.id}`, { maxlength: 500 });
