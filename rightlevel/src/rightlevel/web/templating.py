@@ -87,12 +87,13 @@ SYSTEMS = (
 
 def _static_addresses() -> dict[str, str]:
     """The address of each static file with its own mark, so that browsers keep it exactly as long as it is the same."""
-    files = {path.name: path.read_bytes() for path in (HERE / "static").iterdir() if path.is_file()}
-    together = {name: b"\n".join(files[each] for each in parts) for name, parts in BUNDLES.items()}
-    return {
-        name: f"/static/{name}?v={sha256(content).hexdigest()[:10]}"
-        for name, content in (files | together).items()
+    paths = (path for path in (HERE / "static").iterdir() if path.is_file())
+    marks = {path.name: sha256(path.read_bytes()).hexdigest()[:10] for path in paths}
+    together = {
+        name: sha256("".join(marks[each] for each in parts).encode()).hexdigest()[:10]
+        for name, parts in BUNDLES.items()
     }
+    return {name: f"/static/{name}?v={mark}" for name, mark in (marks | together).items()}
 
 
 def device_name(user_agent: str) -> str:

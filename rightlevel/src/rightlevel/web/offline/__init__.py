@@ -48,6 +48,8 @@ TOLD_RULES = (
     "A teacher of this school",
     "Between 1 and 40 characters",
     "Between 1 and 200 characters",
+    "From today on, within 400 days",
+    "Somebody who works at this school",
 )
 """What entries that are sent late are most often refused for; other rules are told in English."""
 

@@ -957,6 +957,7 @@
   const bothOf = (item) => {
     const { current } = item.answer;
     if (item.kind === "visit" && pack) return visits.differences(item);
+    if (item.kind === "ending") return [["", current.closed_words ?? current.words, item.body.words]];
     return [["", ...(item.kind === "session" ? [current, item.body].map((each) => `${words.minutes} ${number.format(each.minutes)}`)
       : [current, item.body].map((each) => nameOf(choiceOf(each))))]];
   };
