@@ -307,6 +307,9 @@
       show(title(words.title), say(window.isSecureContext ? words.no_store : words.not_secure, "warn"));
       return;
     }
+    // On a first visit who is signed in is asked while the store opens: over a slow line that is a way there and back.
+    const asked = navigator.serviceWorker?.controller ? null : connect();
+    asked?.catch(() => {}); // told by the screen that waits for it
     let known;
     try {
       known = await phoneStore.vaults();
@@ -315,7 +318,7 @@
       return;
     }
     if (known.length) showUnlock(known, known[0].person_id, said);
-    else await showSetUp();
+    else await showSetUp(asked);
     register(); // after the first screen: what it fetches shares a slow line
     if (known.length) askWhetherEnded();
   }
@@ -349,11 +352,11 @@
     secret.focus();
   }
 
-  async function showSetUp() {
+  async function showSetUp(asked = null) {
     show(title(words.title, words.intro));
     let here = null;
     try {
-      here = await connect();
+      here = await (asked ?? connect());
     } catch {
       show(title(words.title, words.intro), say(words.offline, "warn"), fromFile());
       return;
