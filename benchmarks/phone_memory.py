@@ -54,7 +54,7 @@ FILL: Final = """async ({ count, day, secret }) => {
   const vault = await phoneStore.unlock(known.person_id, secret)
   const pack = await vault.pack()
   const body = (at) => ({ student_id: pack.children[at % pack.children.length].id, round_id: pack.round.id, subject: at % 2 ? 'math' : 'language',
-    outcome: 'assessed', level: 'beginner', tested_on: day, method: 'grid', version: null })
+    outcome: 'assessed', level: at % 2 ? 'number_1digit' : 'letter', tested_on: day, method: 'grid', version: null })
   for (let from = 0; from < count; from += 500) {
     const keep = []
     for (let at = from; at < Math.min(count, from + 500); at += 1) {
