@@ -49,6 +49,7 @@ BENCHES = (
     "together",
     "pages",
     "phone",
+    "phone_memory",
     "phones",
     "peers",
 )

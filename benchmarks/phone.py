@@ -257,12 +257,17 @@ def _add(wire: Wire, size: float) -> None:
 
 
 def _scripts_kb() -> float:
-    from rightlevel.web.app import lean_script
+    """As they come over the wire, each once: those of the phone's page in one."""
+    from rightlevel.web.bundles import BUNDLES, bundle, lean_script
 
     worker = ROOT / "rightlevel/src/rightlevel/web/offline/worker.js"
-    whole = sum(len(gzip.compress(each.read_bytes(), 5)) for each in (*STATIC.glob("*.min.js"), worker))
-    own = [each for each in STATIC.glob("*.js") if not each.name.endswith(".min.js")]
-    return (whole + sum(len(gzip.compress(lean_script(str(each)).encode(), 5)) for each in own)) / 1000
+    apart = [each for each in STATIC.glob("*.js") if each.name not in BUNDLES["phone_page.js"]]
+    texts = [
+        each.read_bytes() if each.name.endswith(".min.js") else lean_script(str(each)).encode()
+        for each in apart
+    ]
+    sent = [*texts, bundle("phone_page.js"), worker.read_bytes()]
+    return sum(len(gzip.compress(each, 9)) for each in sent) / 1000
 
 
 def _send_many(context: Any, site: Any, ids: list[str], told: Callable[..., None]) -> None:

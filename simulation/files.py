@@ -26,7 +26,7 @@ SETS_READ = 2
 """Of how many people in the field the sets of a live address are compared, at each look."""
 PAUSE_S = 0.1
 REMOVED = "a school that was removed"
-ROWS_OF_MATRIX = re.compile(r"<tr><th.*?</tr>", re.DOTALL)
+ROWS_OF_MATRIX = re.compile(r"<tr[^>]*><th.*?</tr>", re.DOTALL)
 CELLS = re.compile(r"<td[^>]*>(.*?)</td>", re.DOTALL)
 MARKS = re.compile(r"<[^>]*>")
 WENT = ("absent", "refused", "left", "without a result")

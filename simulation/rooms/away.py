@@ -17,7 +17,7 @@ AGREED = ("agreed", "disagreed")
 
 @dataclass
 class Entry:
-    """What was entered once, under the id that it keeps until it is answered. `needs`: the child that is made known before it."""
+    """What was entered once, under the id that it keeps until it is answered. `needs`: the child or visit that is made known before it."""
 
     id: str
     word: str
@@ -246,6 +246,28 @@ def _session_done(w: World, d: Deed, entry: Entry, answer: dict[str, Any]) -> No
     }
 
 
+# Quick re-tests ------------------------------------------------------------------------------------------------------------
+
+
+def _check_body(_w: World, entry: Entry) -> dict[str, Any]:
+    given = entry.given
+    names = ("student_id", "subject", "level", "checked_on")
+    return {"id": entry.id, "version": None, **{name: given[name] for name in names}}
+
+
+# What was agreed -----------------------------------------------------------------------------------------------------------
+
+
+def _agreed_body(_w: World, entry: Entry) -> dict[str, Any]:
+    given = entry.given
+    return {
+        "id": entry.id,
+        "owner_id": given["owner"],
+        "due_on": given["due_on"],
+        "words": "agreed in a valley",
+    }
+
+
 # Visits --------------------------------------------------------------------------------------------------------------------
 
 
@@ -343,9 +365,27 @@ SORTS = {
         lambda _w, entry: [f"visit {entry.id}"],
         method="PUT",
     ),
+    "check": Sort(
+        "a quick re-test of a phone that was away",
+        _check_body,
+        lambda _: "/api/v1/level-checks",
+        _why_no_session,
+        lambda _w, _d, _entry, _answer: None,
+        lambda _w, entry: [entry.given["school"]],
+        many="writes",
+        saved=("saved", "changed"),
+    ),
+    "follow_up": Sort(
+        "something that was agreed on a phone that was away",
+        _agreed_body,
+        lambda entry: f"/api/v1/visits/{entry.given['visit']}/follow-ups",
+        lambda _w, _d, _entry: "?",
+        lambda _w, _d, _entry, _answer: None,
+        lambda _w, entry: [f"visit {entry.given['visit']}"],
+    ),
 }
 ORDER = tuple(SORTS)
-"""A child goes before what was entered about it."""
+"""A child goes before what was entered about it, a visit before what was agreed at it."""
 
 
 def version_in(sort: str, answer: dict[str, Any]) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from simulation.client import Lost
@@ -14,7 +14,10 @@ from simulation.rooms.away import ORDER, SORTS, Entry, Phone, Sent, version_in
 MOST_TAPS = 8
 MOST_ADDED = 2
 MOST_RETESTS = 3
+DUE_DAYS = 60
 AWAY_FROM_DAYS = 1
+NEEDED = ("student", "visit")
+"""What other entries may wait for."""
 BATCH = 50
 """As phone_outbox.js sends them."""
 
@@ -47,6 +50,7 @@ class PhoneLeaves:
             "retests": [[w.chance(0.5), w.rng.randrange(100)] for _ in range(MOST_RETESTS)],
             "sessions": [w.rng.randrange(100)] if w.chance(0.7) else [],
             "visits": [{"school": school, "subject": w.pick(SUBJECTS), "submit": w.chance(0.7)}],
+            "checks": [w.rng.randrange(100)] if w.chance(0.5) else [],
         }
 
     @staticmethod
@@ -63,6 +67,7 @@ class PhoneLeaves:
         _test_again(w, d, answer, phone)
         _take_attendance(w, d, answer, phone)
         _visit(w, d, answer, phone)
+        _test_quickly(w, d, answer, phone)
         if phone.entries:
             _phones(w)[d.who] = phone
 
@@ -206,7 +211,28 @@ def _visit(w: World, d: Deed, pack: dict[str, Any], phone: Phone) -> None:
         if not pack["may"]["visit"] or school is None or visit["subject"] not in school["subjects"]:
             continue
         given = {**visit, "visited_on": w.day(), "form": pack["forms"][0]["id"]}
-        phone.entries.append(Entry(d.uuid(("visit", number)), d.uuid(("write", number)), given, sort="visit"))
+        entry = Entry(d.uuid(("visit", number)), d.uuid(("write", number)), given, sort="visit")
+        phone.entries.append(entry)
+        due_on = (w.today + timedelta(days=DUE_DAYS)).isoformat()
+        agreed = {"visit": entry.id, "owner": pack["person_id"], "due_on": due_on}
+        word = d.uuid(("agreed", number))
+        phone.entries.append(Entry(word, word, agreed, sort="follow_up", needs=entry.word))
+
+
+def _test_quickly(w: World, d: Deed, pack: dict[str, Any], phone: Phone) -> None:
+    """A quick re-test of a child of a group between the rounds."""
+    groups = sorted((each for each in pack["groups"] if each["members"]), key=lambda each: each["id"])
+    for number, which in enumerate(d.given.get("checks", []) if groups else []):
+        group = groups[which % len(groups)]
+        given = {
+            "school": w.word("school", group["school_id"]),
+            "student_id": group["members"][which % len(group["members"])]["student_id"],
+            "subject": group["subject"],
+            "level": LEVELS[group["subject"]][which % len(LEVELS[group["subject"]])],
+            "checked_on": w.day(),
+        }
+        word = d.uuid(("check", number))
+        phone.entries.append(Entry(word, word, given, sort="check"))
 
 
 @kind(
@@ -216,6 +242,8 @@ def _visit(w: World, d: Deed, pack: dict[str, Any], phone: Phone) -> None:
     "POST /api/v1/students",
     "POST /api/v1/teaching-sessions",
     "PUT /api/v1/visits/{id}",
+    "POST /api/v1/level-checks",
+    "POST /api/v1/visits/{id}/follow-ups",
     weight=3.0,
 )
 class PhoneReturns:
@@ -254,9 +282,7 @@ class PhoneReturns:
             versions |= {
                 each.entry.id: version_in(each.entry.sort, each.answer) for each in sent if each.is_saved
             }
-            lacking |= {
-                each.entry.word for each in sent if each.entry.sort == "student" and not each.is_saved
-            }
+            lacking |= {each.entry.word for each in sent if each.entry.sort in NEEDED and not each.is_saved}
         told = await go.read("GET", "/api/v1/me")
         if told.is_done:
             told.data = {"sent": done}
@@ -287,7 +313,7 @@ class PhoneReturns:
 
 def _ready(entries: list[Entry], versions: dict[str, int | None], lacking: set[str]) -> list[Entry]:
     """What the next request holds: many of what goes together, one of everything else; children before what was entered about them."""
-    adding = {each.word for each in entries if each.sort == "student"}
+    adding = {each.word for each in entries if each.sort in NEEDED}
     free = [
         each
         for each in entries

@@ -31,6 +31,12 @@ AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text("ut
 COLOURS = ["color-contrast", "link-in-text-block"]
 """Rules of axe about colours alone, which no language changes, and the dearest of all."""
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+SIDEWAYS = """
+() => innerWidth > 400 ? [] : [...document.querySelectorAll('.scroll')]
+  .filter(each => each.scrollWidth > each.clientWidth + 1 && each.querySelector('.matrix, table.cards'))
+  .map(each => each.outerHTML.slice(0, 90))
+"""
+"""A matrix or a list is read down on a phone; what is printed on paper (`.sheet`) keeps its columns."""
 OVERFLOW = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 CONTRASTS = """
 () => {
@@ -73,6 +79,7 @@ def out_of_shape(page: Page, path: str) -> list[str]:
     if page.evaluate(OVERFLOW) > 0:
         faults.append(f"{path} is wider than the screen")
     faults += [f"{path}: {each}" for each in page.evaluate(SMALL_TARGETS)]
+    faults += [f"{path} scrolls sideways: {each}" for each in page.evaluate(SIDEWAYS)]
     if page.locator("h1").count() != 1:
         faults.append(f"{path} has {page.locator('h1').count()} headings of the first rank")
     return faults

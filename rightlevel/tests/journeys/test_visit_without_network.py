@@ -52,6 +52,14 @@ where s.name in ('Sokha', 'Sokha Two') and s.deleted_at is null order by s.code
 -- What became of re-tests.
 select v.state::text as state, v.first_rank, v.rank, v.tool from verification v join result r on r.id = v.result_id and r.deleted_at is null
 where v.round_id = %(round)s
+-- name: agreed
+-- What was agreed to be done.
+select words, state::text as state, coalesce(closed_words, '') as closed_words from follow_up where visit_id = %(visit)s::uuid
+-- name: checks
+-- The quick re-tests of children whose name begins so.
+select st.name, l.code as level, c.version from level_check c join student st on st.id = c.student_id
+join scale sc on sc.subject = c.subject and sc.is_default join scale_level l on l.scale_id = sc.id and l.rank = c.rank
+order by st.name
 -- name: assignments_until
 -- Lets somebody's assignments end on a day, or not.
 update assignment set to_on = %(until)s::date where person_id = %(person)s
@@ -87,10 +95,26 @@ class RetestThere(msgspec.Struct):
     tool: int | None
 
 
-def read(site: Site, name: str, into: Any) -> list[Any]:
+class AgreedThere(msgspec.Struct):
+    """What was agreed, as the database has it."""
+
+    words: str
+    state: str
+    closed_words: str
+
+
+class CheckThere(msgspec.Struct):
+    """A quick re-test as the database has it."""
+
+    name: str
+    level: str
+    version: int
+
+
+def read(site: Site, name: str, into: Any, **values: Any) -> list[Any]:
     async def reading(served: Served) -> list[Any]:
         async with served.database.transaction(deadline_s=DEADLINE_S) as session:
-            return await session.fetch_all(QUERIES[name], {"round": served.cast.round}, into=into)
+            return await session.fetch_all(QUERIES[name], {"round": served.cast.round} | values, into=into)
 
     return site.run(reading)
 
@@ -167,6 +191,99 @@ def test_a_mentors_visit_in_a_valley(phone: Phone, site: Site) -> None:
     expect(page.get_by_role("link", name=re.compile("Alpha School.*Finished"))).to_contain_text(
         "On the server"
     )
+
+
+def _agree(page: Page, what: str) -> None:
+    page.get_by_label("What is to be done").fill(what)
+    page.get_by_label("Who", exact=True).select_option(label="Mentor")
+    page.get_by_label("Until when").fill("2026-12-01")
+    page.get_by_role("button", name="Agree on something").click()
+    expect(page.locator("#follow-ups li")).to_contain_text("On this phone")
+
+
+def _sign(page: Page, question: str) -> None:
+    place = page.locator(f"[data-asked={question}] .sign-here")
+    place.scroll_into_view_if_needed()
+    box = place.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 20, box["y"] + 60)
+    page.mouse.down()
+    for step in range(5):
+        page.mouse.move(box["x"] + 40 + 20 * step, box["y"] + 40 + 20 * (step % 2))
+    page.mouse.up()
+
+
+def test_who_was_visited_signs_in_the_valley_and_what_was_agreed_is_closed_there(
+    phone: Phone, site: Site
+) -> None:
+    page = phone.set_up("mentor")
+    phone.cut()
+    begin_visit(page)
+    answer(page, SESSION, "Yes")
+    page.get_by_label("Mentor’s signature").fill("Mentor")
+    _sign(page, "mentor_signature")
+    expect(page.locator("#saved")).to_contain_text("On this phone")
+    page.locator("#follow-ups summary").click()
+    page.get_by_role("button", name="Agree on something").click()
+    expect(page.locator("#follow-ups .fault")).to_have_text("Please fill this in")
+    _agree(page, "Bring word cards")
+    # The battery was out: name and strokes are still there, and what was agreed.
+    page.close()
+    page = phone.page()
+    page.goto("/phone/en")
+    unlock(page)
+    page.get_by_role("link", name=re.compile("Alpha School.*Draft")).click()
+    expect(page.get_by_label("Mentor’s signature")).to_have_value("Mentor")
+    expect(page.locator("[data-asked=mentor_signature] .drawn path")).to_have_attribute("d", re.compile("^M"))
+    phone.mend()
+    everything_is_sent(page)
+    (visit,) = read(site, "visits", VisitThere)
+    signed = site.run(lambda served: _answers(served, visit.id))["mentor_signature"]
+    assert signed["name"] == "Mentor"
+    assert signed["strokes"].startswith("M")
+    assert read(site, "agreed", AgreedThere, visit=visit.id) == [AgreedThere("Bring word cards", "open", "")]
+    # Its page shows and keeps what was drawn.
+    page.goto(f"/visits/{visit.id}")
+    expect(page.locator("[data-asked=mentor_signature] .drawn path")).to_have_attribute(
+        "d", signed["strokes"]
+    )
+    page.goto("/phone/en")
+    unlock(page)
+    phone.cut()
+    page.get_by_role("link", name="What was agreed with me").click()
+    page.get_by_text("Close", exact=True).click()
+    page.get_by_label("What was done, or why not").fill("They are there")
+    page.get_by_role("button", name="Done").click()
+    expect(page.locator("main li").first).to_contain_text("On this phone")
+    phone.mend()
+    everything_is_sent(page)
+    assert read(site, "agreed", AgreedThere, visit=visit.id) == [
+        AgreedThere("Bring word cards", "done", "They are there")
+    ]
+
+
+def test_a_session_that_ends_in_the_middle_of_a_visit_keeps_all_of_it_until_one_signs_in(
+    phone: Phone, site: Site
+) -> None:
+    page = phone.set_up("mentor")
+    begin_visit(page)
+    everything_is_sent(page)
+    phone.context.clear_cookies()
+    finish_without_lesson(page)
+    page.locator("#follow-ups summary").click()
+    _agree(page, "Come again")
+    page.get_by_role("button", name="Finish the visit").click()
+    expect(page.locator("#line")).to_contain_text("Sign in again to send")
+    (visit,) = read(site, "visits", VisitThere)
+    assert (visit.state, read(site, "agreed", AgreedThere, visit=visit.id)) == ("draft", [])
+    tab = phone.page()
+    sign_in(tab, "mentor", PASSWORD)
+    tab.close()
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    everything_is_sent(page)
+    (visit,) = read(site, "visits", VisitThere)
+    assert visit.state == "submitted"
+    assert [each.words for each in read(site, "agreed", AgreedThere, visit=visit.id)] == ["Come again"]
 
 
 def test_a_visit_goes_on_from_a_save_whose_answer_was_lost(phone: Phone, site: Site) -> None:
@@ -440,6 +557,30 @@ def test_a_child_is_moved_to_another_group_without_a_network(phone: Phone, site:
     expect(second).to_contain_text("Bopha")
 
 
+def test_a_group_is_tested_quickly_without_a_network(phone: Phone, site: Site) -> None:
+    site.run(_two_groups)
+    page = phone.set_up()
+    phone.cut()
+    page.get_by_role("link", name="Groups Reading").click()
+    page.get_by_role("link", name="Quick re-tests").first.click()
+    row = page.locator(".grid-row").first
+    name = row.get_attribute("aria-label") or ""
+    tap(page, name, "Words")
+    expect(row_of(page, name)).to_contain_text("On this phone")
+    tap(page, name, "Paragraph")
+    page.close()
+    page = phone.page()
+    page.goto("/phone/en")
+    unlock(page)
+    expect(page.locator("#line")).to_contain_text("2 on this phone")
+    phone.mend()
+    everything_is_sent(page)
+    assert read(site, "checks", CheckThere) == [CheckThere(name, "paragraph", 2)]
+    page.get_by_role("link", name="Groups Reading").click()
+    page.get_by_role("link", name="Quick re-tests").first.click()
+    expect(row_of(page, name)).to_contain_text("On the server")
+
+
 def test_a_mentor_looks_at_groups_and_changes_none(phone: Phone, site: Site) -> None:
     site.run(_two_groups)
     page = phone.set_up("mentor")
@@ -570,8 +711,11 @@ def test_the_screens_of_a_mentors_day_fit_and_can_be_read(
     page.wait_for_selector(".visit-form")
     form = page.evaluate("location.hash.slice(1)")
     page.locator("[name=session_ran][value=yes]").check()
-    retest = page.evaluate(
-        "async (pin) => (await (await phoneStore.unlock((await phoneStore.vaults())[0].person_id, pin)).pack()).retests[0].id",
+    retest, group = page.evaluate(
+        """async (pin) => {
+          const pack = await (await phoneStore.unlock((await phoneStore.vaults())[0].person_id, pin)).pack()
+          return [pack.retests[0].id, pack.groups[0].id]
+        }""",
         PIN,
     )
     pictures = Path(os.environ.get("PICTURES", tmp_path))
@@ -585,6 +729,8 @@ def test_the_screens_of_a_mentors_day_fit_and_can_be_read(
             ("retest", f"retest/{retest}"),
             ("child", f"child/{site.cast.school_a}"),
             ("groups", f"groups/{site.cast.school_a}/language"),
+            ("checks", f"checks/{group}"),
+            ("agreed", "agreed"),
             ("outbox", "outbox"),
         ):
             page.evaluate("(hash) => { location.hash = hash }", hash_)

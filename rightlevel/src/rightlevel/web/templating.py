@@ -43,6 +43,7 @@ from rightlevel.web.application import (
     sent_field,
     with_query_string,
 )
+from rightlevel.web.bundles import BUNDLES
 from rightlevel.web.form_again import FormAgain, Line, Summary, Wrong
 from rightlevel.web.language import LANGUAGE_COOKIE, LANGUAGES, N_, Language, choose_language, languages_in
 from rightlevel.web.navigation import headings_of
@@ -86,10 +87,13 @@ SYSTEMS = (
 
 def _static_addresses() -> dict[str, str]:
     """The address of each static file with its own mark, so that browsers keep it exactly as long as it is the same."""
-    files = (path for path in (HERE / "static").iterdir() if path.is_file())
-    return {
-        path.name: f"/static/{path.name}?v={sha256(path.read_bytes()).hexdigest()[:10]}" for path in files
+    paths = (path for path in (HERE / "static").iterdir() if path.is_file())
+    marks = {path.name: sha256(path.read_bytes()).hexdigest()[:10] for path in paths}
+    together = {
+        name: sha256("".join(marks[each] for each in parts).encode()).hexdigest()[:10]
+        for name, parts in BUNDLES.items()
     }
+    return {name: f"/static/{name}?v={mark}" for name, mark in (marks | together).items()}
 
 
 def device_name(user_agent: str) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import msgspec
 import pytest
 
+from rightlevel.programme.forms.asking import asked_of
 from rightlevel.programme.forms.changes import changes_between
 from rightlevel.programme.forms.checking import form_faults
 from rightlevel.programme.forms.definition import Field, Form, Option, Section, from_json, to_json
@@ -211,6 +213,16 @@ def test_what_people_type_is_read(key: str, given: Any, read: Any) -> None:
     answers, faults = read_answers(FORM, {key: given})
     assert faults == []
     assert answers.get(key) == read
+
+
+def test_what_was_drawn_is_there_beside_the_name_on_the_page_and_on_paper() -> None:
+    answers = {"session_ran": True, "mentor_signature": {"name": "Sok", "strokes": "M1 2L3 4"}}
+    printed = {row.path: (row.answer, row.strokes) for row in print_rows(FORM, answers, "en")}
+    assert printed["mentor_signature"] == ("Sok", "M1 2L3 4")
+    assert printed["teacher_signature"] == ("", "")
+    asked = asked_of(FORM, answers, "en", date(2026, 11, 23))
+    (field,) = [each for part in asked.sections for each in part.fields if each.path == "mentor_signature"]
+    assert (field.value, field.strokes) == ("Sok", "M1 2L3 4")
 
 
 def test_a_pages_fields_become_answers() -> None:

@@ -182,3 +182,37 @@ async def test_an_exercise_is_added_in_a_language_that_had_none(site: Served) ->
         "heard": "“word”",
         "why": "It is.",
     }
+
+
+async def test_a_case_is_listened_to_where_it_was_recorded(site: Served) -> None:
+    """The recording is a file of the library: bounded there, and played in the page."""
+    async with site.client("coordinator", by="cookie") as client:
+        page = await client.get("/resources/new")
+        sound = b"ID3" + b"\0" * 200
+        fields = {**form_at(page).fields, "kind": "file", "title": "A child reads"}
+        kept = await client.post(
+            "/resources/new", data=fields, files={"file": ("read.mp3", sound, "audio/mpeg")}
+        )
+        assert kept.status_code == HTTP_SEE_OTHER, kept.text[:2000]
+        recording = kept.headers["location"].split("/")[-1].split("?")[0]
+        written = [f"words | word {number} | “word” | right | It is." for number in range(5)]
+        address = "/exercises/new?subject=language"
+        page = await client.get(address)
+        typed = {**form_at(page).fields, "language": "vi", "needed": "5"}
+        lost = {**typed, "cases": "\n".join([*written, "words | sun | #999999 | right |"])}
+        refused = await client.post(address, data=lost)
+        assert refused.status_code == 422
+        assert "Case 6: there is no such recording of at most 2 MB" in unescape(refused.text)
+        both = {**typed, "cases": "\n".join([*written, f"words | sun | #{recording} | right |"])}
+        saved = await client.post(address, data=both)
+        assert saved.status_code == HTTP_SEE_OTHER, saved.text[:2000]
+    key = await key_of(site, "language", "vi")
+    assert (key["cases"][5]["recording"], "heard" in key["cases"][5]) == (int(recording), False)
+    async with site.client("coordinator", by="cookie") as client:
+        again = await client.get(f"/exercises/new?version_of={key['id']}")
+        assert f"words | sun | #{recording} | right |" in unescape(again.text)
+    async with site.client("teacher", by="cookie") as client:
+        taken = (await client.get(f"/exercises/{key['id']}")).text
+        assert f'<audio controls preload="none" src="/api/v1/resources/{recording}/file"' in taken
+        played = await client.get(f"/api/v1/resources/{recording}/file")
+        assert (played.headers["content-type"], played.content) == ("audio/mpeg", sound)

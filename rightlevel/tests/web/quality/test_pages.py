@@ -80,6 +80,23 @@ async def test_page_answer_and_file_say_the_same(site: Served) -> None:
         assert "/data-quality" in (await client.get(f"/rounds/{site.cast.round}")).text
 
 
+async def test_a_day_without_tests_leads_to_the_last_one_with_them_and_says_so(site: Served) -> None:
+    with psycopg.connect(site.server.conninfo, autocommit=True) as connection:
+        connection.execute("update result set tested_on = '2026-11-20'")
+    for who in ("coordinator", "mentor"):
+        async with site.client(who, by="cookie") as client:
+            page = (await client.get("/data-quality")).text
+            assert 'id="last-day"' in page, who
+            assert "12 tested" in page, who
+            assert 'id="last-day"' not in (await client.get("/data-quality?on=2026-01-07")).text
+    with psycopg.connect(site.server.conninfo, autocommit=True) as connection:
+        connection.execute("update result set tested_on = '2026-03-02'")
+    async with site.client("mentor_elsewhere", by="cookie") as client:
+        page = (await client.get("/data-quality")).text
+        assert 'id="last-day"' not in page
+        assert "Nobody tested here on this day." in page
+
+
 @pytest.mark.parametrize(("who", "status"), [("mentor", 200), ("teacher", 403), ("viewer", 403)])
 async def test_the_page_is_for_who_supports_teachers(site: Served, who: str, status: int) -> None:
     with psycopg.connect(site.server.conninfo, autocommit=True) as connection:

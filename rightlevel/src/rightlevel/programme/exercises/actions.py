@@ -11,7 +11,7 @@ from flatwater.paging import Page, PageRequest
 from flatwater.transaction import ConstraintViolated, Session
 from rightlevel.programme.audit import write_audit
 from rightlevel.programme.days import HAPPENED
-from rightlevel.programme.errors import Conflict, Invalid, NotFound
+from rightlevel.programme.errors import Conflict, Fault, Invalid, NotFound
 from rightlevel.programme.exercises import store
 from rightlevel.programme.exercises.model import (
     MOST_ATTEMPTS,
@@ -28,6 +28,7 @@ from rightlevel.programme.exercises.model import (
     agreed_of,
     answer_faults,
     exercise_faults,
+    no_recording,
 )
 from rightlevel.programme.permissions import SUBJECTS, Actor, Subject, may, require
 from rightlevel.programme.results import TESTERS
@@ -98,6 +99,8 @@ async def add_exercise_version(session: Session, actor: Actor, new: NewExercise)
     require(actor, "create", "exercise")
     if faults := exercise_faults(new):
         raise Invalid(faults=tuple(faults))
+    if faults := await _recording_faults(session, new):
+        raise Invalid(faults=tuple(faults))
     newest = await store.newest_version(session, new)
     if newest != new.follows:
         raise ExerciseFollowed
@@ -112,6 +115,16 @@ async def add_exercise_version(session: Session, actor: Actor, new: NewExercise)
     told = {"subject": added.subject, "language": added.language, "version": added.version}
     await write_audit(session, actor, "create", "exercise", added.id, after=told)
     return added
+
+
+async def _recording_faults(session: Session, new: NewExercise) -> list[Fault]:
+    """The cases whose recording is not there. *Cost*: one statement where there are recordings."""
+    asked = {each.recording for each in new.cases if each.recording}
+    there = await store.recordings_there(session, sorted(asked)) if asked else frozenset[int]()
+    lost = (
+        (at, each) for at, each in enumerate(new.cases, 1) if each.recording and each.recording not in there
+    )
+    return [no_recording(at, each) for at, each in lost]
 
 
 async def take_exercise(

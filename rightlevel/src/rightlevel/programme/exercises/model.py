@@ -23,12 +23,16 @@ MOST_CASES: Final = 30
 MOST_ATTEMPTS: Final = 20
 """Of one person at one version. Who needs more is helped in another way."""
 LONGEST_TEXT: Final = 600
+MOST_RECORDED_BYTES: Final = 2_000_000
+"""Of a recording: two minutes of speech, 40 seconds over 400 kbit/s."""
+MOST_NUMBER: Final = 999_999_999
 _LANGUAGE: Final = re.compile(r"[a-z]{2,3}")
 
 
 class Case(msgspec.Struct, frozen=True, omit_defaults=True):
     """One thing to judge: what a child is shown at a task of the guided test, what it said or did (`heard`), and the right answer.
 
+    `recording` is the number of a recording in the library that is listened to, with what it did in writing or without; 0 where there is none.
     Of the task `level`, `shown` is all that a child did and `answer` a level's code; else it is `right` or `wrong`. `why` is told afterwards.
     """
 
@@ -37,6 +41,7 @@ class Case(msgspec.Struct, frozen=True, omit_defaults=True):
     answer: str
     heard: str = ""
     why: str = ""
+    recording: int = 0
 
 
 class ShownCase(msgspec.Struct, frozen=True):
@@ -46,6 +51,7 @@ class ShownCase(msgspec.Struct, frozen=True):
     shown: str
     heard: str
     choices: list[str]
+    recording: int = 0
 
 
 class Exercise(msgspec.Struct, frozen=True):
@@ -73,7 +79,13 @@ class ExerciseKey(msgspec.Struct, frozen=True):
     def to_take(self) -> Exercise:
         """What a tester sees of it."""
         shown = [
-            ShownCase(each.task, each.shown, each.heard, choices_of(self.subject, each.task))
+            ShownCase(
+                each.task,
+                each.shown,
+                each.heard,
+                choices_of(self.subject, each.task),
+                recording=each.recording,
+            )
             for each in self.cases
         ]
         return Exercise(self.id, self.subject, self.language, self.version, self.needed, cases=shown)
@@ -119,6 +131,7 @@ class Difference(msgspec.Struct, frozen=True):
     answered: str
     answer: str
     why: str
+    recording: int = 0
 
 
 class Attempt(msgspec.Struct, frozen=True):
@@ -193,7 +206,7 @@ def exercise_faults(new: NewExercise) -> list[Fault]:
         faults.append(Fault("needed", "Between 1 and the number of cases", str(new.needed)))
     for number, case in enumerate(new.cases[:MOST_CASES], 1):
         faults += _case_faults(new.subject, number, case)
-    if len({(each.task, each.shown, each.heard) for each in new.cases}) < len(new.cases):
+    if len({(each.task, each.shown, each.heard, each.recording) for each in new.cases}) < len(new.cases):
         faults.append(Fault("cases", "The same case stands here twice"))
     return faults
 
@@ -204,14 +217,22 @@ def _case_faults(subject: Subject, number: int, case: Case) -> list[Fault]:
     faults: list[Fault] = []
     if case.answer not in choices_of(subject, case.task):
         faults.append(Fault("cases", f"Case {number}: there is no such answer", case.answer[:40]))
-    if not case.shown.strip() or (case.task != LEVEL and not case.heard.strip()):
+    if not case.shown.strip() or (case.task != LEVEL and not case.heard.strip() and not case.recording):
         faults.append(Fault("cases", f"Case {number}: what is shown or what the child did is missing"))
+    if not 0 <= case.recording <= MOST_NUMBER:
+        faults.append(no_recording(number, case))
     texts = (case.shown, case.heard, case.why)
     if any(len(each) > LONGEST_TEXT for each in texts):
         faults.append(Fault("cases", f"Case {number}: at most {LONGEST_TEXT} characters"))
     if any("\0" in each for each in texts):
         faults.append(Fault("cases", "This holds a character that is no text"))
     return faults
+
+
+def no_recording(number: int, case: Case) -> Fault:
+    """What is told where the recording of a case is not in the library, is none, or is too large."""
+    text = f"Case {number}: there is no such recording of at most 2 MB in the library"
+    return Fault("cases", text, str(case.recording))
 
 
 def field_of(number: int) -> str:
@@ -247,6 +268,7 @@ def differences_of(cases: Sequence[Case], answers: Sequence[str]) -> list[Differ
             answered=answered,
             answer=case.answer,
             why=case.why,
+            recording=case.recording,
         )
         for number, (case, answered) in enumerate(zip(cases, answers, strict=True), 1)
         if case.answer != answered

@@ -8,6 +8,15 @@ where not exists (
     where (there.subject, there.language) = (e.subject::subject, e.language))
 on conflict (subject, language, version) do nothing
 
+-- name: recordings_there
+-- Which of these are recordings in the library, small enough for a phone. Served by the primary key.
+select r.id
+from resource r
+where r.id = any(%(asked)s::bigint[]) and r.deleted_at is null and r.sha256 is not null and r.media_type like 'audio/%%'
+    and r.size_bytes <= %(most_bytes)s
+order by r.id
+limit %(rows)s
+
 -- name: newest_exercises
 -- The newest version of each exercise with one person's tries at it. Served by exercise_is_unique and exercise_attempt_by_person.
 select e.id, e.subject::text as subject, e.language, e.version, e.needed, jsonb_array_length(e.cases) as cases,

@@ -12,6 +12,7 @@ from flatwater.paging import Page, PageRequest, page_of
 from flatwater.queries import load_queries
 from flatwater.transaction import Session
 from rightlevel.programme.exercises.model import (
+    MOST_RECORDED_BYTES,
     Attempt,
     Case,
     ExerciseKey,
@@ -40,6 +41,10 @@ class _Row(msgspec.Struct, frozen=True):
     def key(self) -> ExerciseKey:
         cases = msgspec.convert(self.cases, list[Case])
         return ExerciseKey(self.id, self.subject, self.language, self.version, self.needed, cases=cases)
+
+
+class _Recording(msgspec.Struct, frozen=True):
+    id: int
 
 
 class _Attempt(msgspec.Struct, frozen=True):
@@ -108,9 +113,18 @@ async def newest_version(session: Session, exercise: ExerciseKey | NewExercise) 
     return cast("int", await session.fetch_value(_queries["newest_version"], values))
 
 
+async def recordings_there(session: Session, asked: Sequence[int]) -> frozenset[int]:
+    """Those of the numbers that are recordings in the library, small enough for a phone. *Cost*: one statement."""
+    values = {"asked": list(asked), "most_bytes": MOST_RECORDED_BYTES, "rows": len(asked)}
+    rows = await session.fetch_all(_queries["recordings_there"], values, into=_Recording)
+    return frozenset(each.id for each in rows)
+
+
 async def insert_exercise(session: Session, new: NewExercise, version: int) -> int:
     trimmed = [
-        Case(each.task, each.shown.strip(), each.answer, heard=each.heard.strip(), why=each.why.strip())
+        msgspec.structs.replace(
+            each, shown=each.shown.strip(), heard=each.heard.strip(), why=each.why.strip()
+        )
         for each in new.cases
     ]
     values = {

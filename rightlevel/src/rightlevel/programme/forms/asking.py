@@ -28,6 +28,8 @@ class Asked(msgspec.Struct, frozen=True):
     is_shown: bool
     hint: str = ""
     value: Any = ""
+    strokes: str = ""
+    """What was drawn of a signature; `value` is its name."""
     options: tuple[tuple[str, str], ...] = ()
     hidden: tuple[str, ...] = ()
     is_required: bool = False
@@ -137,7 +139,8 @@ class _Page:
     def _asked(self, field: Field, path: str, known: Mapping[str, Any]) -> Asked:
         language, found = self._language, self._found
         choices = self._choices_of(field)
-        value = _typed(field, known.get(field.key))
+        answer = known.get(field.key)
+        value = _typed(field, answer)
         hidden = tuple(
             each.value
             for each in choices.changing
@@ -151,6 +154,7 @@ class _Page:
             is_shown=path in found.shown,
             hint=label(field.hints, language),
             value=value,
+            strokes=strokes_of(field, answer),
             options=choices.offered,
             hidden=hidden,
             is_required=field.required_when is not None,
@@ -191,6 +195,12 @@ class _Choices(msgspec.Struct, frozen=True):
 
 
 _NO_CHOICES = _Choices((), ())
+
+
+def strokes_of(field: Field, answer: Any) -> str:
+    """What was drawn of a signature; nothing of anything else."""
+    is_signed = field.type == "signature" and isinstance(answer, dict)
+    return cast("dict[str, str]", answer).get("strokes", "") if is_signed else ""
 
 
 def _typed(field: Field, answer: Any) -> Any:

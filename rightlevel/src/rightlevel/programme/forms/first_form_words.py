@@ -87,7 +87,7 @@ GRADES: Final[Words] = (
     ("4", "Grade 4", "ថ្នាក់ទី៤"),
     ("5", "Grade 5", "ថ្នាក់ទី៥"),
 )
-SUBJECTS: Final[Words] = (("language", "Reading", "ភាសា"), ("math", "Mathematics", "គណិតវិទ្យា"))
+SUBJECTS: Final[Words] = (("language", "Reading", "អំណាន"), ("math", "Mathematics", "គណិតវិទ្យា"))
 LANGUAGE_LEVELS: Final[Words] = (
     ("letter", "Letters", "តួអក្សរ"),
     ("word", "Words", "ពាក្យ"),

@@ -7,6 +7,7 @@ from typing import Any, Final, cast
 
 import msgspec
 
+from rightlevel.programme.forms.asking import strokes_of
 from rightlevel.programme.forms.calculation import text_of
 from rightlevel.programme.forms.definition import NO_ANSWER, OF_OPTIONS, Field, Form, label
 from rightlevel.programme.forms.engine import examine
@@ -26,6 +27,8 @@ class PrintRow(msgspec.Struct, frozen=True):
     path: str
     question: str
     answer: str
+    strokes: str = ""
+    """What was drawn of a signature."""
 
 
 def said(language: str, code: str) -> str:
@@ -89,9 +92,9 @@ def _lines(
                 continue
             question = label(field.labels, language, field.key)
             if field.type != "group":
-                yield PrintRow(
-                    heading, field.key, question, in_words(field, answers.get(field.key), language)
-                )
+                answer = answers.get(field.key)
+                told = in_words(field, answer, language)
+                yield PrintRow(heading, field.key, question, told, strokes_of(field, answer))
                 continue
             for number, row in enumerate(answers.get(field.key) or []):
                 for inner in field.fields:

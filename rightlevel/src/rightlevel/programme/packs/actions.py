@@ -14,6 +14,7 @@ from rightlevel.programme.groups import GroupRow, groups_in_use, read_group
 from rightlevel.programme.packs.model import (
     MOST_CHILDREN,
     MOST_DRAFTS,
+    MOST_FOLLOW_UPS,
     MOST_GROUPS,
     MOST_RETESTS,
     MOST_SCHOOLS,
@@ -21,6 +22,7 @@ from rightlevel.programme.packs.model import (
     PackChild,
     PackClass,
     PackDeeds,
+    PackFollowUp,
     PackForm,
     PackGroup,
     PackMember,
@@ -40,7 +42,14 @@ from rightlevel.programme.schools import SchoolRow, list_schools, read_grades
 from rightlevel.programme.teaching import list_sessions
 from rightlevel.programme.tools import ToolSearch, list_tools
 from rightlevel.programme.verification import verification_queue
-from rightlevel.programme.visits import Visit, VisitSearch, list_visits, read_visit, teachers_of_school
+from rightlevel.programme.visits import (
+    Visit,
+    VisitSearch,
+    list_follow_ups,
+    list_visits,
+    read_visit,
+    teachers_of_school,
+)
 
 LAST_SESSIONS = PageRequest(14)
 
@@ -49,7 +58,7 @@ async def read_pack(session: Session, actor: Actor, clock: Clock, school_ids: Se
     """What the actor's phone may hold: of the schools that are named, else of all of theirs, as many as there is room for.
 
     In a session of one moment: visits and groups are listed and then read, and one that is deleted in between would be not found.
-    *Errors*: Forbidden; Invalid for more than MOST_SCHOOLS. *Cost*: seven statements, two for each school and three for each group; at most
+    *Errors*: Forbidden; Invalid for more than MOST_SCHOOLS. *Cost*: eight statements, two for each school and three for each group; at most
     MOST_CHILDREN children are held.
     """
     require(actor, "enter", "result")
@@ -105,7 +114,16 @@ async def read_pack(session: Session, actor: Actor, clock: Clock, school_ids: Se
         is_cut=is_cut,
         has_own_digits=actor.has_own_digits,
         exercises_due=[str(each) for each in await exercises_due(session, actor)],
+        follow_ups=await _agreed(session, actor, clock),
     )
+
+
+async def _agreed(session: Session, actor: Actor, clock: Clock) -> list[PackFollowUp]:
+    """What was agreed with the actor and is open, the most urgent first. *Cost*: one statement."""
+    found = await list_follow_ups(session, actor, PageRequest(MOST_FOLLOW_UPS), clock, own=True)
+    return [
+        PackFollowUp(each.id, each.school_name, each.words, each.due_on, each.version) for each in found.items
+    ]
 
 
 async def _schools(

@@ -18,6 +18,7 @@ MOST_CHILDREN = 999
 MOST_GROUPS = 24
 """Those that its owner leads come first."""
 MOST_RETESTS = 200
+MOST_FOLLOW_UPS = 50
 MOST_DRAFTS = 10
 """A draft is 60 kB at most, and most are a tenth of that."""
 
@@ -151,6 +152,16 @@ class PackVisit(msgspec.Struct, frozen=True):
     photos: int
 
 
+class PackFollowUp(msgspec.Struct, frozen=True):
+    """Something that was agreed with its reader after a visit, and is not closed."""
+
+    id: str
+    school_name: str
+    words: str
+    due_on: date
+    version: int
+
+
 class PackDeeds(msgspec.Struct, frozen=True):
     """What its owner may do beside entering results."""
 
@@ -191,6 +202,7 @@ class Pack(msgspec.Struct, frozen=True):
     is_cut: bool = False
     has_own_digits: bool = False
     exercises_due: list[str] = []
+    follow_ups: list[PackFollowUp] = []
 
 
 def child_of(school_id: int, found: list[tuple[str, SheetRow]]) -> PackChild:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from flatwater.clock import Clock, today
 from flatwater.paging import Page, PageRequest
 from flatwater.transaction import Session
@@ -34,6 +36,13 @@ async def assessors_of_day(
     found = await store.page_of_assessors(session, actor, asked, on, page)
     days = [looked_at(each, on) for each in found.items]
     return Page([each for each in days if each.looks or not asked.only_flagged], found.next)
+
+
+async def last_day_of_tests(session: Session, actor: Actor, asked: QualityQuery, clock: Clock) -> date | None:
+    """The latest day, today at most, on which somebody tested at the schools that the actor holds as a whole, in the programme where a place is
+    asked for; None where nobody has for a term. *Errors*: Forbidden. *Cost*: one statement."""
+    require(actor, "read", "data_quality")
+    return await store.last_day_of_tests(session, actor, asked, today(clock))
 
 
 async def tests_of_assessor(

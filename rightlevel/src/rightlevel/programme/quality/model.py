@@ -42,6 +42,8 @@ MANY_IN_ONE_MINUTE: Final = 5
 """Levels entered without the guided test. Testing one child takes minutes; a phone that was without a network sends what it kept at once."""
 FASTEST_S: Final = 20
 """Seconds of a guided test below which it is too fast: every way through it has two tasks at least. The database counts by the same."""
+LOOKED_BACK_DAYS: Final = 120
+"""How far the last day with tests is looked for: a term. Each day costs a look at each school of a reader who holds few."""
 DROP: Final = 2
 """Levels between rounds. One level is within what a re-test differs by. The database counts by the same."""
 WANTED_AGREEMENT: Final = 0.9

@@ -26,6 +26,22 @@ join person p on p.id = g.assessor_id
 cross join lateral quality_of_day(%(on)s::date, g.school_id, g.assessor_id, g.subject, %(blind_to)s::bigint) c
 order by g.school_id, g.assessor_id, g.subject
 
+-- name: last_day_of_tests
+-- The latest of so many days on which somebody tested where the reader looks. Served by result_by_day and school_practice: a look at each day, and
+-- at each school of a reader who holds few.
+--! plan each time
+select max(d.day) as day
+from (select %(until)s::date - n as day from generate_series(0, %(days)s - 1) n) d
+where exists (
+    select from result r
+    where r.tested_on = d.day and r.deleted_at is null and not r.is_hidden
+        and r.school_id not in (select k.id from school k where k.is_practice)
+--? in_scope: and r.school_id = any(%(reached)s::bigint[])
+--? in_scope: and (r.school_id, r.subject) in (
+--? in_scope:     select h.school_id, h.subject from unnest(%(held_schools)s::bigint[], %(held_subjects)s::subject[]) as h (school_id, subject))
+        and (%(school_id)s::bigint is null or r.school_id = %(school_id)s)
+        and (%(subject)s::subject is null or r.subject = %(subject)s::subject))
+
 -- name: tests_of_assessor
 -- The tests that one person made on a day at a school in a subject, each with its child. Served by result_by_day and those of tests_of_day.
 select t.id::text as result_id, t.student_id::text as student_id, st.code, st.name, st.grade, t.outcome::text as outcome, l.code as level,

@@ -14,6 +14,7 @@ from rightlevel.programme.permissions import Actor
 from rightlevel.programme.quality.model import (
     DROP,
     FASTEST_S,
+    LOOKED_BACK_DAYS,
     AssessorTestsQuery,
     CountedDay,
     Look,
@@ -22,6 +23,10 @@ from rightlevel.programme.quality.model import (
 )
 
 _queries = load_queries(__package__ or "")
+
+
+class _Day(msgspec.Struct, frozen=True):
+    day: date | None
 
 
 class _Test(msgspec.Struct, frozen=True):
@@ -55,20 +60,33 @@ def _blind_to(actor: Actor) -> int | None:
     return actor.person_id if actor.role == "mentor" else None
 
 
-async def page_of_assessors(
-    session: Session, actor: Actor, asked: QualityQuery, on: date, page: PageRequest
-) -> Page[CountedDay]:
-    after = page.key(tuple[int, int, str])
-    scope = actor.scope
-    held = [each for each in scope.held if each.class_id is None]
-    values: dict[str, Any] = {
-        "on": on,
-        "place_id": asked.place_id,
+def _looked_at(actor: Actor, asked: QualityQuery) -> dict[str, Any]:
+    held = [each for each in actor.scope.held if each.class_id is None]
+    return {
         "school_id": asked.school_id,
         "subject": asked.subject,
         "reached": sorted({each.school_id for each in held}),
         "held_schools": [each.school_id for each in held],
         "held_subjects": [each.subject for each in held],
+    }
+
+
+async def last_day_of_tests(session: Session, actor: Actor, asked: QualityQuery, until: date) -> date | None:
+    query = _queries["last_day_of_tests"]
+    if not actor.scope.is_everything:
+        query = query.plus("in_scope")
+    values = _looked_at(actor, asked) | {"until": until, "days": LOOKED_BACK_DAYS}
+    found = await session.fetch_one(query, values, into=_Day)
+    return found.day if found else None
+
+
+async def page_of_assessors(
+    session: Session, actor: Actor, asked: QualityQuery, on: date, page: PageRequest
+) -> Page[CountedDay]:
+    after = page.key(tuple[int, int, str])
+    values = _looked_at(actor, asked) | {
+        "on": on,
+        "place_id": asked.place_id,
         "after_school": after and after[0],
         "after_assessor": after and after[1],
         "after_subject": after and after[2],
@@ -76,7 +94,7 @@ async def page_of_assessors(
         "rows": page.rows_to_ask,
     }
     query = _queries["assessors_of_day"]
-    if not scope.is_everything:
+    if not actor.scope.is_everything:
         query = query.plus("in_scope")
     rows = await session.fetch_all(query, values, into=CountedDay)
     return page_of(rows, page, lambda row: (row.school_id, row.assessor_id, row.subject))

@@ -17,7 +17,7 @@ _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """As ids are written here; what somebody tried with may be written in any way."""
 LARGEST_ID: Final = 2**63 - 1
 BY_NUMBER: Final = ("school", "person", "class", "round", "place", "school_year")
-BY_UUID: Final = ("student", "result", "visit")
+BY_UUID: Final = ("student", "result", "visit", "planned_visit", "follow_up")
 READ_AS: Final = {"visit": "visit", "result": "student"}
 """Whoever may read this may know what such a thing is called; everything else is asked for by its own kind."""
 FIELDS: Final = {

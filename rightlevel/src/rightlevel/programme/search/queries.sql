@@ -156,6 +156,11 @@ where r.id = any(%(result)s::uuid[]) and st.erased_at is null
 union all
 select 'visit', v.id::text, s.name_local, null from visit v join school s on s.id = v.school_id where v.id = any(%(visit)s::uuid[])
 union all
+select 'planned_visit', v.id::text, s.name_local, null from planned_visit v join school s on s.id = v.school_id
+where v.id = any(%(planned_visit)s::uuid[])
+union all
+select 'follow_up', f.id::text, s.name_local, null from follow_up f join school s on s.id = f.school_id where f.id = any(%(follow_up)s::uuid[])
+union all
 select 'school', s.id::text, s.name_local, s.code from school s where s.id = any(%(school)s::bigint[])
 union all
 select 'person', p.id::text, p.display_name, p.username from person p where p.id = any(%(person)s::bigint[])
@@ -167,4 +172,4 @@ union all
 select 'place', p.id::text, p.name_local, p.code from place p where p.id = any(%(place)s::bigint[])
 union all
 select 'school_year', y.id::text, y.name, null from school_year y where y.id = any(%(school_year)s::bigint[])
-limit 10000
+limit 12000

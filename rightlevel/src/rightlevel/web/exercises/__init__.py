@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 import msgspec
@@ -40,6 +41,8 @@ from rightlevel.web.words import WORDS
 BETWEEN: Final = " | "
 """Between the parts of a case, on one line of the editor."""
 PARTS: Final = 5
+RECORDING: Final = re.compile(r"#(\d{1,9})(?:\s+|$)")
+"""How what a child did begins where it was recorded: with a number of the library, in any digits."""
 WHOLE_TEXTS: Final = frozenset({"paragraph", "story"})
 """Tasks at which it is judged how a text was read."""
 READS_TESTERS: Final = May("read", "certification")
@@ -89,15 +92,19 @@ class TestersWanted(msgspec.Struct, frozen=True):
 
 
 def _case(line: str) -> Case:
-    """One case as it is typed: task, what is shown, what the child did, the right answer, why."""
+    """One case as it is typed: task, what is shown, what the child did, the right answer, why. What it did may begin with a recording's number."""
     task, shown, heard, answer, why = [*(each.strip() for each in line.split("|", PARTS - 1)), *[""] * PARTS][
         :PARTS
     ]
-    return Case(task, shown, answer, heard=heard, why=why)
+    recorded = RECORDING.match(heard)
+    if recorded:
+        heard = heard[recorded.end() :]
+    return Case(task, shown, answer, heard=heard, why=why, recording=int(recorded[1]) if recorded else 0)
 
 
 def _typed(case: Case) -> str:
-    return BETWEEN.join((case.task, case.shown, case.heard, case.answer, case.why))
+    heard = f"#{case.recording} {case.heard}".strip() if case.recording else case.heard
+    return BETWEEN.join((case.task, case.shown, heard, case.answer, case.why))
 
 
 def _answered(form: Any) -> NewAttempt:

@@ -38,21 +38,7 @@ routes = Routes("phone")
 PACK_S = 10.0
 """A pack of twelve schools reads forty statements."""
 WORKER = Path(__file__).parent / "worker.js"
-SHELL_FILES = (
-    "app.css",
-    "programme.css",
-    "guided.css",
-    "phone.css",
-    "icons.svg",
-    "mark.svg",
-    "guided_test.js",
-    "form_engine.js",
-    "phone_store.js",
-    "phone_outbox.js",
-    "phone_visits.js",
-    "phone_children.js",
-    "phone.js",
-)
+SHELL_FILES = ("app.css", "phone_page.css", "icons.svg", "mark.svg", "phone_page.js")
 """What the page needs besides itself. The worker keeps exactly these, in the version that belongs to its own."""
 
 
@@ -62,6 +48,8 @@ TOLD_RULES = (
     "A teacher of this school",
     "Between 1 and 40 characters",
     "Between 1 and 200 characters",
+    "From today on, within 400 days",
+    "Somebody who works at this school",
 )
 """What entries that are sent late are most often refused for; other rules are told in English."""
 
@@ -325,6 +313,19 @@ def visit_words(language: Language) -> dict[str, Any]:
         "add_photo": _("A photo (JPEG, PNG or WebP)"),
         "no_picture": _("This file is no picture that this phone can read."),
         "open_visit": _("Open the visit"),
+        "sign_here": _("Sign here with a finger"),
+        "draw_again": _("Draw it again"),
+        "follow_up": _("Follow-up action"),
+        "follow_ups": _("Follow-up actions"),
+        "follow_mine": _("What was agreed with me"),
+        "follow_what": _("What is to be done"),
+        "follow_who": _("Who"),
+        "follow_until": _("Until when"),
+        "follow_add": _("Agree on something"),
+        "follow_close": _("Close"),
+        "follow_how": _("What was done, or why not"),
+        "follow_done": _("Done"),
+        "follow_given_up": _("Give up"),
     }
 
 
@@ -333,6 +334,8 @@ def child_words(language: Language) -> dict[str, Any]:
     _ = language.gettext
     return {
         "test_again": _("Test again"),
+        "quick": _("Quick re-tests"),
+        "quick_hint": _("What they suggest for the groups is told with a network."),
         "children_again": _("Children to test again"),
         "to_do_word": _("To do"),
         "agreed": _("Agrees: {level}"),

@@ -16,6 +16,7 @@ from rightlevel.programme.quality import (
     AssessorTestsQuery,
     QualityQuery,
     assessors_of_day,
+    last_day_of_tests,
     tests_of_assessor,
 )
 from rightlevel.web.figures.pages import address_at, where_of
@@ -46,11 +47,17 @@ def address(query: QualityWanted, **changes: Any) -> str:
 
 @routes.get("/data-quality", May("read", "data_quality"), page=ROWS)
 async def data_quality_page(request: Request, *, query: QualityWanted, page: PageRequest) -> Html:
-    """Who tested on a day, with what to look into."""
-    day = query.on or today(request.clock)
-    query = msgspec.structs.replace(query, on=day)
+    """Who tested on a day, with what to look into; where no day is asked for and nobody tested today, on the last day with tests."""
     subject: Subject | None = next((each for each in SUBJECTS if each == query.subject), None)
-    asked = QualityQuery(day, query.place, query.school, subject, only_flagged=bool(query.flagged))
+    now = today(request.clock)
+    wanted = QualityQuery(query.on, query.place, query.school, subject, only_flagged=bool(query.flagged))
+    last = (
+        None
+        if query.on
+        else await last_day_of_tests(request.session, actor_of(request), wanted, request.clock)
+    )
+    day = query.on or last or now
+    query, asked = msgspec.structs.replace(query, on=day), msgspec.structs.replace(wanted, on=day)
     found = await assessors_of_day(request.session, actor_of(request), asked, page, request.clock)
     return render(
         request,
@@ -62,8 +69,9 @@ async def data_quality_page(request: Request, *, query: QualityWanted, page: Pag
             for each in found.items
         ],
         before=address(query, on=day - timedelta(days=1)) if day > date.min else None,
-        after=address(query, on=day + timedelta(days=1)) if day < today(request.clock) else None,
-        printed_on=today(request.clock),
+        after=address(query, on=day + timedelta(days=1)) if day < now else None,
+        is_earlier=last is not None and last < now,
+        printed_on=now,
         **await where_of(request, query, address),
     )
 

@@ -162,6 +162,10 @@ const formEngine = (() => {
     if (type === "calculated") return undefined;
     if (type === "choices" || type === "grades" || type === "levels") return fields.getAll(path).filter((each) => each !== "");
     const typed = (fields.get(type === "signature" ? `${path}.name` : path) ?? "").trim();
+    if (type === "signature") {
+      const strokes = fields.get(`${path}.strokes`) || "";
+      return typed || strokes ? { ...(typed ? { name: typed } : {}), ...(strokes ? { strokes } : {}) } : undefined;
+    }
     if (typed === "") return undefined;
     if (type === "yes_no" || type === "yes_no_unknown") return typed === "unknown" ? typed : typed === "yes";
     return type === "number" ? numberOf(typed) : typed;

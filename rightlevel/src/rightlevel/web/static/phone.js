@@ -202,6 +202,17 @@
       return items.filter((each) => each.kind === "visit" && each.body.visit_id === id && each.state === "waiting" && !each.isTried)
         .map((each) => ({ ...each, body: { ...each.body, version, after: [] } }));
     },
+    check({ body }) {
+      for (const member of pack.groups.filter((each) => each.subject === body.subject).flatMap((each) => each.members))
+        if (member.student_id === body.student_id && (member.checked_on ?? "") <= body.checked_on) Object.assign(member, { level: body.level, checked_on: body.checked_on });
+    },
+    ending({ body }) {
+      pack.follow_ups = pack.follow_ups.filter((each) => each.id !== body.follow_up_id);
+    },
+    follow_up({ body }, version) {
+      if (body.owner_id === pack.person_id && !pack.follow_ups.some((each) => each.id === body.id))
+        pack.follow_ups.push({ id: body.id, words: body.words, due_on: body.due_on, school_name: body.school_name, version });
+    },
     photo({ body }) {
       const there = pack.visits.find((each) => each.id === body.visit_id);
       if (there) there.photos = (there.photos ?? 0) + 1;
@@ -226,7 +237,7 @@
     keep.push(...phoneOutbox.freed(items, saved));
     for (const { item, version, answer } of saved) {
       if (item.kind === "student" && answer.id !== item.body.id) keep.push(...asAnother(item, answer.id).keep);
-      if (pack) keep.push(...(APPLIED[item.kind](item, version, answer) ?? []).filter((each) => each.id !== item.id));
+      if (pack) keep.push(...(APPLIED[item.kind](item, version, answer) || []).filter((each) => each.id !== item.id));
     }
     await vault.settle({ keep, gone, pack: saved.length ? pack : null });
     waitMs = FIRST_WAIT_MS; // it goes forward: a bad line is asked again soon
@@ -296,7 +307,9 @@
       show(title(words.title), say(window.isSecureContext ? words.no_store : words.not_secure, "warn"));
       return;
     }
-    register();
+    // On a first visit who is signed in is asked while the store opens: over a slow line that is a way there and back.
+    const asked = navigator.serviceWorker?.controller ? null : connect();
+    asked?.catch(() => {}); // told by the screen that waits for it
     let known;
     try {
       known = await phoneStore.vaults();
@@ -304,9 +317,10 @@
       show(title(words.title), say(words.no_store, "bad"));
       return;
     }
-    if (!known.length) return showSetUp();
-    showUnlock(known, known[0].person_id, said);
-    askWhetherEnded();
+    if (known.length) showUnlock(known, known[0].person_id, said);
+    else await showSetUp(asked);
+    register(); // after the first screen: what it fetches shares a slow line
+    if (known.length) askWhetherEnded();
   }
 
   function secretField(label, name, hint) {
@@ -338,11 +352,11 @@
     secret.focus();
   }
 
-  async function showSetUp() {
+  async function showSetUp(asked = null) {
     show(title(words.title, words.intro));
     let here = null;
     try {
-      here = await connect();
+      here = await (asked ?? connect());
     } catch {
       show(title(words.title, words.intro), say(words.offline, "warn"), fromFile());
       return;
@@ -409,7 +423,7 @@
 
   // A pack that an earlier version of this page kept has less in it; it is fetched anew with the next network.
   const whole = (kept) => kept && {
-    retests: [], forms: [], visits: [], grades: [], may: {}, exercises_due: [], ...kept,
+    retests: [], forms: [], visits: [], follow_ups: [], grades: [], may: {}, exercises_due: [], ...kept,
     schools: kept.schools.map((each) => ({ subjects: [], teachers: [], ...each })),
     groups: kept.groups.map((each) => ({ is_led: true, ...each })),
   };
@@ -474,7 +488,16 @@
   }
 
   // Screens -----------------------------------------------------------------------------------------------------------------------
-  const lastItem = (key) => items.filter((each) => phoneOutbox.keyOf(each) === key).at(-1) ?? null;
+  // By what each is about: thousands may wait, and a class asks for each of its children. Every change of what waits makes another list.
+  let lastOf = new Map();
+  let lastOfItems = null;
+  const lastItem = (key) => {
+    if (lastOfItems !== items) {
+      lastOf = new Map(items.map((each) => [phoneOutbox.keyOf(each), each]));
+      lastOfItems = items;
+    }
+    return lastOf.get(key) ?? null;
+  };
   const itemOf = (child, subject) => lastItem(`result ${child.id} ${pack.round?.id} ${subject}`);
   const choiceOf = (result) => (result ? result.level ?? (result.outcome === "assessed" ? "" : result.outcome) : "");
   // What a child's row says: what is marked, and where that is.
@@ -550,8 +573,7 @@
         place.textContent = error.why === "full" ? words.not_kept_full : words.not_kept_form;
         return;
       }
-      onLeaving = null;
-      await onward();
+      await onward(); // what is typed beside it on the same screen is still kept when that is left
     },
     field(text, name, { value = "", hint = "", isLong = false, ...known } = {}) {
       const id = `f-${name}`;
@@ -622,6 +644,7 @@
       problems.length ? make("section", { class: "panel" }, make("a", { class: "link-row", href: "#outbox" }, make("b", {}, words.to_look_at),
         make("small", {}, number.format(problems.length)))) : null,
       byChild.section(),
+      visits.agreed(),
       visits.section(),
       pack.schools.map((school) => make("section", { class: "panel" }, make("h2", {}, school.name),
         classesOf(school).length ? classesOf(school).map((each) => make("a", { class: "link-row", href: `#grid/${school.id}/${each.subject}/${classKey(each)}` },
@@ -921,6 +944,8 @@
       case "move": return `${name} · ${words.subject[body.subject]} · ${words.move_to} ${groupName_(body.to_group)}`;
       case "visit": return `${words.visit} · ${visits.nameOf(body)}`;
       case "photo": return words.photo;
+      case "check": return `${words.quick} · ${name} · ${words.subject[body.subject]} · ${nameOf(body.level)}`;
+      case "follow_up": case "ending": return `${words.follow_up}: ${kind === "ending" ? body.about : body.words}`;
       case "retest": return `${words.test_again} · ${name} · ${words.subject[body.subject]} · ${nameOf(body.level ?? body.outcome)}`;
       default: return `${name} · ${words.subject[body.subject]} · ${nameOf(choiceOf(body))}`;
     }
@@ -935,6 +960,7 @@
   const bothOf = (item) => {
     const { current } = item.answer;
     if (item.kind === "visit" && pack) return visits.differences(item);
+    if (item.kind === "ending") return [["", current.closed_words ?? current.words, item.body.words]];
     return [["", ...(item.kind === "session" ? [current, item.body].map((each) => `${words.minutes} ${number.format(each.minutes)}`)
       : [current, item.body].map((each) => nameOf(choiceOf(each))))]];
   };
@@ -959,7 +985,7 @@
     };
     // A new write of the same: its id is the item's; a child's and a photo's own id stay.
     const anew = (body) => {
-      const isOwn = ["student", "photo"].includes(item.kind);
+      const isOwn = ["student", "photo", "follow_up"].includes(item.kind);
       const id = isOwn ? item.id : phoneStore.newId();
       const known = isOwn || item.kind === "visit" ? body : { ...body, id };
       return settle({ gone: isOwn ? [] : [item.id], keep: [{ ...item, id, body: known, state: "waiting", answer: null, isTried: false }, ...followers(item, id)] });
@@ -982,14 +1008,14 @@
       acts.push(button(words.send_again, () => anew({ ...item.body, code: code.value.trim(), name: name.value.trim() }), "second"));
       const same = pack?.children.find((each) => each.school_id === item.body.school_id && each.code === item.body.code);
       if (same) acts.push(button(filled(words.is_child, { name: same.name }), () => settle(asAnother(item, same.id)), "second"));
-    } else if (item.state === "refused" && ["move", "photo"].includes(item.kind)) {
+    } else if (item.state === "refused" && ["move", "photo", "ending"].includes(item.kind)) {
       acts.push(button(words.send_again, () => anew(item.body), "second"));
     } else if (item.state === "refused") {
-      const name = item.kind === "session" ? "held_on" : "tested_on";
+      const name = { session: "held_on", check: "checked_on", follow_up: "due_on" }[item.kind] ?? "tested_on";
       const day = make("input", { type: "date", value: item.body[name], "aria-label": words.change_day });
       acts.push(make("label", { class: "field" }, words.change_day, day));
       acts.push(button(words.send_again, () => anew({ ...item.body, [name]: day.value }), "second"));
-      if (item.kind === "result" && item.answer?.merged_into)
+      if (["result", "check"].includes(item.kind) && item.answer?.merged_into)
         acts.push(button(words.for_kept_child, () => anew({ ...item.body, student_id: item.answer.merged_into, version: null }), "second"));
     }
     if (item.state !== "waiting")
@@ -1007,7 +1033,7 @@
   }
   // What can't be sent without an item: what was entered about a child that was added here, the photos of a visit.
   const dependents = (item) => items.filter((each) => (item.kind === "student" && each.body.student_id === item.body.id) ||
-    (item.kind === "visit" && each.kind === "photo" && each.body.visit_id === item.body.visit_id && !pack?.visits.some((there) => there.id === item.body.visit_id)));
+    (item.kind === "visit" && ["photo", "follow_up"].includes(each.kind) && each.body.visit_id === item.body.visit_id && !pack?.visits.some((there) => there.id === item.body.visit_id)));
   // What waited behind an item that is taken away follows what takes its place.
   const followers = (item, id, version = null) => items.filter((each) => each.after === item.id)
     .map((each) => ({ ...each, after: id, body: id ? each.body : { ...each.body, version } }));

@@ -154,6 +154,7 @@ const phoneChildren = (phone) => {
     };
     show(title(`${words.groups} · ${words.subject[subject]}`, school.name, ""), phone.notice(), phone.pack.retests.some((each) => each.school_id === school.id && each.subject === subject) ? say(words.hidden) : null, own.map((group) => make("section", { class: "panel" },
       make("h2", {}, phone.groupName(group)), make("p", { class: "mute" }, group.teacher_name ?? ""),
+      make("p", {}, make("a", { class: "button second", href: `#checks/${group.id}` }, words.quick)),
       make("ul", { class: "list" }, membersOf(group, own).map((member) => {
         const row = make("li", { class: "member" }, make("p", {}, make("b", {}, member.name), " ",
           make("span", { class: "mute small" }, member.level ? words.level[member.level] : "")),
@@ -165,6 +166,44 @@ const phoneChildren = (phone) => {
       })))));
   }
 
-  const screens = { retests, retest, child, groups };
-  return { screens, section, links, holds: new Set([retest, child, groups]) };
+  // Quick re-tests of a group: a tap a child, kept before it is told; what they suggest for the groups the server says.
+  const checkItem = (member, subject, day) => phone.lastItem(`check ${member.student_id} ${subject} ${day}`);
+  function checks(groupId) {
+    const group = phone.pack.groups.find((each) => each.id === Number(groupId));
+    if (!group) return phone.home();
+    const own = groupsOf(group.school_id, group.subject);
+    const day = make("input", { id: "f-checked", type: "date", value: phone.today(), max: phone.today(), required: true, onchange: () => fill() });
+    const place = make("div", { class: "grid" });
+    const row = (member) => {
+      const item = checkItem(member, group.subject, day.value);
+      const isThere = !item && member.checked_on === day.value;
+      const chosen = item?.body.level ?? (isThere ? member.level : null);
+      const told = make("span", { class: `grid-state ${item && item.state !== "waiting" ? "bad-text" : item || isThere ? "good-text" : "mute"}`, "aria-live": "polite" },
+        item ? (item.state === "waiting" ? `✓ ${words.on_phone}` : phone.reasonOf(item)) : isThere ? `✓ ${words.on_server}` : member.level ? words.level[member.level] : "");
+      const made = make("div", { class: "grid-row", role: "group", "aria-label": member.name, onchange: async (event) => {
+        try {
+          const { level } = { level: event.target.value };
+          await phone.keep("check", { id: phoneStore.newId(), student_id: member.student_id, subject: group.subject, level, checked_on: day.value, version: null });
+          made.replaceWith(row(member));
+        } catch (error) {
+          if (!(error instanceof NotKept)) throw error;
+          told.className = "grid-state bad-text";
+          told.textContent = error.why === "full" ? words.not_kept_full : words.not_kept;
+          event.target.checked = false;
+        }
+      } },
+      make("div", { class: "grid-head" }, make("p", {}, make("span", { class: "grid-name" }, member.name)), make("div", { class: "grid-answer" }, told)),
+      make("fieldset", { class: "choices", "aria-label": member.name }, words.levels[group.subject].map(([rank, code]) => make("label", { class: `choice on-${rank}` },
+        make("input", { type: "radio", name: `check-${member.student_id}`, value: code, checked: code === chosen, "aria-label": words.level[code] }),
+        make("span", {}, words.short[code] ?? words.level[code])))));
+      return made;
+    };
+    const fill = () => place.replaceChildren(...membersOf(group, own).map(row));
+    fill();
+    show(title(words.quick, phone.groupName(group), `groups/${group.school_id}/${group.subject}`, words.groups), make("p", { class: "mute" }, words.quick_hint),
+      make("div", { class: "filters once" }, make("label", { class: "field" }, words.date_of_test, day)), place);
+  }
+
+  const screens = { retests, retest, child, groups, checks };
+  return { screens, section, links, holds: new Set([retest, child, groups, checks]) };
 };

@@ -21,6 +21,11 @@ const phoneOutbox = (() => {
       many: (retests) => ({ path: "/api/v1/verifications/retests", body: { retests } }),
       saved: ["agreed", "disagreed", "missed"], marks: true,
     },
+    check: {
+      key: (body) => `${body.student_id} ${body.subject} ${body.checked_on}`,
+      many: (writes) => ({ path: "/api/v1/level-checks", body: { writes } }),
+      saved: ["saved", "changed"], child: true,
+    },
     session: { key: (body) => `${body.group_id} ${body.held_on}`, path: () => "/api/v1/teaching-sessions", version: (answer) => answer.session_id && answer.version },
     student: {
       key: (body) => body.id, fields: ["id", "school_id", "code", "name", "sex", "grade", "class_id"], path: () => "/api/v1/students",
@@ -36,6 +41,14 @@ const phoneOutbox = (() => {
     },
     photo: {
       key: (body) => body.id, path: (body) => `/api/v1/visits/${body.visit_id}/photos`, version: (answer) => answer.id && 1, isFile: true, visit: true,
+    },
+    follow_up: {
+      key: (body) => body.id, fields: ["id", "owner_id", "due_on", "words"], path: (body) => `/api/v1/visits/${body.visit_id}/follow-ups`,
+      version: (answer) => answer.id && answer.version, visit: true,
+    },
+    ending: {
+      key: (body) => body.follow_up_id, fields: ["version", "state", "words"], path: (body) => `/api/v1/follow-ups/${body.follow_up_id}/close`,
+      version: (answer) => answer.id && answer.version, isKeyed: true,
     },
   };
   const keyOf = ({ kind, body }) => `${kind} ${KINDS[kind].key(body)}`;
@@ -96,6 +109,8 @@ const phoneOutbox = (() => {
     // Somebody entered the very same: there is nothing to decide.
     if (isBoth && item.kind === "result" && !current.is_blind && current.outcome === item.body.outcome &&
         (current.level ?? null) === (item.body.level ?? null)) return saved(item, current.version, current);
+    // Closed already as it was here: perhaps by this very entry, whose answer was lost weeks ago.
+    if (item.kind === "ending" && current?.state === item.body.state) return saved(item, current.version, current);
     return { item: { ...item, state: isBoth ? "conflict" : "refused", answer: { code, message, faults, current, merged_into } }, isSaved: false };
   }
   const told = (answer) => ({
@@ -131,7 +146,7 @@ const phoneOutbox = (() => {
 
   // What was entered about a child that was added here and is another's record: a result that is there already is a conflict to be looked at.
   const about = (items, from, to) => items.filter((each) => KINDS[each.kind].child && each.body.student_id === from)
-    .map((each) => ({ ...each, body: { ...each.body, student_id: to, ...(each.kind === "result" ? { version: null } : {}) } }));
+    .map((each) => ({ ...each, body: { ...each.body, student_id: to, ...(["result", "check"].includes(each.kind) ? { version: null } : {}) } }));
 
   // Sends until nothing is ready. `ask(request)` answers { status, body, retry_after_s } or throws where the network does; `mark(items)`
   // says on the phone, before they are sent, that they may have arrived from now on; `settle({ keep, gone, saved })` makes it so on the

@@ -81,7 +81,13 @@ const phoneVisits = (phone) => {
       case "number": return typed({ inputmode: each.digits ? "decimal" : "numeric", maxlength: 20 });
       case "date": case "time": return typed({ type: each.type });
       case "gps": return around(place(text, path, answer, hint));
-      case "signature": return around(field(text, `${path}.name`, { value: answer?.name ?? "", hint: hint || words.signature_hint, maxlength: 120 }));
+      case "signature": {
+        // What an earlier version of this page kept is the name alone.
+        const strokes = make("input", { type: "hidden", name: `${path}.strokes`, value: answer?.strokes ?? "", "data-draw": words.sign_here, "data-again": words.draw_again });
+        const made = around(field(text, `${path}.name`, { value: (typeof answer === "string" ? answer : answer?.name) ?? "", hint: hint || words.signature_hint, maxlength: 120 }), strokes);
+        signatures.draw(strokes);
+        return made;
+      }
       case "group": return make("div", { "data-asked": path }, Array.from({ length: each.repeat ?? 1 }, (_, row) =>
         make("fieldset", { class: "panel", "data-asked": `${path}.${row}` }, make("legend", {}, `${text} ${number.format(row + 1)}`),
           asked(each.fields, `${path}.${row}.`, answer?.[row] ?? {}))));
@@ -146,7 +152,7 @@ const phoneVisits = (phone) => {
     if (!form) return show(head, say(words.form_missing, "warn"));
     if (known.item && known.item.state === "conflict") return show(head, say(words.visit_differs, "warn"), phone.oneWaiting(known.item));
     if (known.state === "submitted" && !(known.item && known.item.state === "refused"))
-      return show(head, say(known.item ? words.finished_here : words.finished_there, "good"), photos(known),
+      return show(head, say(known.item ? words.finished_here : words.finished_there, "good"), photos(known), followUps(known),
         known.item ? make("p", { class: "acts" }, button(words.change_again, async () => {
           await phone.keep("visit", () => ({ ...bodyOf(visitOf(id)), submit: false }));
           visit(id);
@@ -236,7 +242,7 @@ const phoneVisits = (phone) => {
     };
     const refusal = known.item?.state === "refused" ? say(phone.reasonOf(known.item), "bad") : null;
     phone.leaving(() => (isChanged ? saveAndTell() : null), tellAnew);
-    show(head, refusal, page, photos(known), make("div", { id: "saved" }, told), make("p", { class: "acts" }, button(words.finish, finish), make("a", { class: "button quiet", href: "#" }, words.later)));
+    show(head, refusal, page, photos(known), followUps(known), make("div", { id: "saved" }, told), make("p", { class: "acts" }, button(words.finish, finish), make("a", { class: "button quiet", href: "#" }, words.later)));
     show_();
   }
   const bodyOf = (visit) => ({
@@ -282,6 +288,56 @@ const phoneVisits = (phone) => {
     return place_;
   }
 
+  // What was agreed: of a visit, and for the owner of this phone -------------------------------------------------------------------
+  function followUps(known) {
+    const mine = phone.items.filter((each) => each.kind === "follow_up" && each.body.visit_id === known.id);
+    const fault = phone.fault();
+    const teachers = schoolOf(known.school_id)?.teachers ?? [];
+    const owners = [...teachers, ...(teachers.some((each) => each.id === phone.pack.person_id) ? [] : [{ id: phone.pack.person_id, name: phone.pack.display_name }])];
+    const form = make("form", { class: "form", onsubmit: async (event) => {
+      event.preventDefault();
+      const sent = new FormData(form);
+      const text = sent.get("follow_words").trim();
+      fault.hidden = Boolean(text && sent.get("due_on"));
+      fault.textContent = words.fill_in;
+      if (!fault.hidden) return;
+      await phone.kept(fault, () => phone.keep("follow_up", { id: phoneStore.newId(), visit_id: known.id, owner_id: Number(sent.get("owner_id")), due_on: sent.get("due_on"),
+        words: text, school_name: schoolOf(known.school_id)?.name ?? "" }), () => section_.replaceWith(followUps(known)), event.submitter);
+    } },
+    field(words.follow_what, "follow_words", { maxlength: 500, isLong: true }), pick(words.follow_who, "owner_id", owners.map((each) => [each.id, each.name]), owners[0].id),
+    field(words.follow_until, "due_on", { type: "date", min: phone.today() }), fault, make("button", { class: "button second" }, words.follow_add));
+    const section_ = make("section", { class: "panel", id: "follow-ups" }, make("h2", {}, words.follow_ups),
+      mine.length ? make("ul", { class: "list" }, mine.map((each) => make("li", {}, each.body.words, make("div", { class: "mute small" },
+        `${owners.find((one) => one.id === each.body.owner_id)?.name ?? ""} · ${dayText(each.body.due_on)} · ${each.state === "waiting" ? words.on_phone : phone.reasonOf(each)}`)))) : null,
+      make("details", {}, make("summary", {}, words.follow_add), form));
+    return section_;
+  }
+  const endingOf = (id) => phone.lastItem(`ending ${id}`);
+  function agreed() {
+    const open = phone.pack.follow_ups.filter((each) => !endingOf(each.id));
+    if (!phone.pack.follow_ups.length) return null;
+    return make("section", { class: "panel" }, make("h2", {}, words.follow_ups), make("a", { class: "link-row", href: "#agreed" }, make("b", {}, words.follow_mine),
+      make("small", {}, phone.counted(words.to_do, open.length))));
+  }
+  function agreedList() {
+    show(title(words.follow_mine, null, ""), phone.notice(), phone.pack.follow_ups.length ? null : make("p", { class: "empty" }, words.none), make("ul", { class: "list panel" }, phone.pack.follow_ups.map((each) => {
+      const item = endingOf(each.id);
+      const fault = phone.fault();
+      const text = field(words.follow_how, `how-${each.id}`, { maxlength: 500 });
+      const end = (state) => (event) => {
+        const said = text.querySelector("input").value.trim();
+        fault.hidden = Boolean(said);
+        fault.textContent = words.fill_in;
+        if (said) phone.kept(fault, () => phone.keep("ending", { id: phoneStore.newId(), follow_up_id: each.id, version: each.version, state, words: said, about: each.words }),
+          () => phone.go("agreed", `${each.words} ✓ ${words.on_phone}`), event.target);
+      };
+      return make("li", {}, make("p", {}, make("b", {}, each.words)), make("p", { class: "mute small" }, `${each.school_name} · ${dayText(each.due_on)}`),
+        item ? make("p", { class: item.state === "waiting" ? "good-text" : "bad-text" }, item.state === "waiting" ? `✓ ${words.on_phone}` : phone.reasonOf(item))
+          : make("details", {}, make("summary", {}, words.follow_close), text, fault, make("p", { class: "acts" }, button(words.follow_done, end("done"), "second"),
+            button(words.follow_given_up, end("cancelled"), "quiet"))));
+    })));
+  }
+
   // What two say of one visit: the questions that are answered otherwise.
   function differences({ body, answer: { current } }) {
     const form = phone.pack.forms.find((each) => each.id === body.form_version_id);
@@ -303,6 +359,6 @@ const phoneVisits = (phone) => {
     return found;
   }
 
-  const screens = { "visit-new": begin, visit };
-  return { screens, section, nameOf, visitOf, differences, holds: new Set([begin, visit]) };
+  const screens = { "visit-new": begin, visit, agreed: agreedList };
+  return { screens, section, agreed, nameOf, visitOf, differences, holds: new Set([begin, visit, agreedList]) };
 };
