@@ -27,7 +27,14 @@ from rightlevel.programme.rounds.model import (
 )
 from rightlevel.programme.rounds.open_retests import settle_open_retests
 from rightlevel.programme.schools import SchoolYear, current_year, read_year, school_for_write
+from rightlevel.programme.webhooks import WebhookEvent, tell_webhooks
 
+TOLD: dict[tuple[str, str], WebhookEvent] = {
+    ("open", "closed"): "round.closed",
+    ("closed", "open"): "round.reopened",
+    ("closed", "frozen"): "round.frozen",
+}
+"""The steps of a round that webhooks are told of."""
 STATES = ("planned", "open", "closed", "frozen")
 
 
@@ -221,7 +228,11 @@ async def set_round_state(
         after=after,
         reason=reason or None,
     )
-    return await store.find_round(session, round_id)
+    changed = await store.find_round(session, round_id)
+    if (event := TOLD.get((found.state, state))) is not None:
+        about = {"id": round_id, "year": found.year_name, "kind": found.kind, "state": state}
+        await tell_webhooks(session, event, {"round": about}, clock.now())
+    return changed
 
 
 async def round_has_results(session: Session, round_id: int) -> bool:
