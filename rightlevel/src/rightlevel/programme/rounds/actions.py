@@ -12,7 +12,7 @@ from flatwater.transaction import ConstraintViolated, Session
 from rightlevel.programme.audit import write_audit
 from rightlevel.programme.errors import AlreadyTaken, Conflict, Fault, InUse, Invalid, NotFound, Stale
 from rightlevel.programme.permissions import Actor, require
-from rightlevel.programme.rounds import store
+from rightlevel.programme.rounds import approvals_store, store
 from rightlevel.programme.rounds.model import (
     MAX_SCHOOLS,
     STEPS,
@@ -126,6 +126,12 @@ class ResultsOutside(Conflict):
     code = "results_outside"
 
 
+class ApprovalHolds(Conflict):
+    """The results of this school are approved, which holds the lock. Return them instead, with a reason."""
+
+    code = "approval_holds"
+
+
 class RoundFrozen(Conflict):
     """This round is frozen: its days and locks stay as they are."""
 
@@ -178,6 +184,11 @@ async def _changeable(session: Session, round_id: int) -> Round:
     if found.state == "frozen":
         raise RoundFrozen
     return found
+
+
+async def changeable_round(session: Session, round_id: int) -> Round:
+    """A round that is not frozen, held against change and against results that are being entered. *Errors*: NotFound, RoundFrozen."""
+    return await _changeable(session, round_id)
 
 
 async def set_round_state(
@@ -420,6 +431,8 @@ async def unlock_school(
     if not reason.strip():
         raise Invalid(faults=(Fault("reason", "Unlocking needs a reason"),))
     await _changeable(session, round_id)
+    if await approvals_store.is_approved(session, round_id, school_id):
+        raise ApprovalHolds
     if not await store.unlock_school_row(session, round_id, school_id):
         raise NotFound
     await write_audit(
