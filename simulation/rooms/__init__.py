@@ -1,6 +1,7 @@
 """The deeds of every room, one file a room. Importing this declares them all."""
 
 from simulation.rooms import (
+    approvals,
     boundaries,
     checking,
     children,
@@ -11,10 +12,12 @@ from simulation.rooms import (
     plain,
     results,
     rounds,
+    webhooks,
     words,
 )
 
 __all__ = [
+    "approvals",
     "boundaries",
     "checking",
     "children",
@@ -25,5 +28,6 @@ __all__ = [
     "plain",
     "results",
     "rounds",
+    "webhooks",
     "words",
 ]

@@ -106,7 +106,7 @@ async def set_approval_steps(
     require(actor, "change", "round")
     wanted = [each for each in LADDER if each in steps]
     if len(wanted) != len(steps):
-        raise Invalid(faults=(Fault("steps", f"Each of these once at most: {', '.join(LADDER)}"),))
+        raise Invalid(faults=(Fault("steps", "Each step once at most"),))
     found = await changeable_round(session, round_id)
     if wanted and wanted != found.approval_steps and await store.are_any_approved(session, round_id):
         raise ApprovalUnderWay
