@@ -144,6 +144,11 @@ delete from erased_code where school_id = (select practice_school(%(school_id)s)
 delete from school_approval
 where (round_id, school_id) in (select r.id, (select practice_school(%(school_id)s::bigint)) from round r)
 
+-- name: empty_told
+-- That its results were told to be complete, from when it was none. Served by the primary key, for there are few rounds.
+delete from school_told
+where (round_id, school_id) in (select r.id, (select practice_school(%(school_id)s::bigint)) from round r)
+
 -- name: empty_round_settings
 -- Its own days and locks in rounds. Served by the primary key, for there are few rounds.
 delete from round_school

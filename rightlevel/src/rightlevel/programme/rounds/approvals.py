@@ -104,7 +104,7 @@ async def set_approval_steps(
     *Errors*: NotFound, RoundFrozen, Stale, Invalid; ApprovalUnderWay for other steps while anything is approved.
     """
     require(actor, "change", "round")
-    wanted = [each for each in LADDER if each in steps]
+    wanted: list[Step] = [each for each in LADDER if each in steps]
     if len(wanted) != len(steps):
         raise Invalid(faults=(Fault("steps", "Each step once at most"),))
     found = await changeable_round(session, round_id)
@@ -164,7 +164,7 @@ async def read_approval(
     if not found.items:
         raise NotFound
     approval = found.items[0]
-    step = next((each for each in LADDER if each == approval.state), None)
+    step: Step | None = next((each for each in LADDER if each == approval.state), None)
     people = await store.who_may(session, school_id, ROLES[step], today(clock)) if step else []
     is_open = round_.state in ("open", "closed") and not round_.is_deleted
     may_step = step is not None and may_do_step(actor, step, school_id)
