@@ -444,6 +444,26 @@ class Looker:
             ]
             self.same(f"the list {path.split('?')[0]}", sorted(expected), sorted(map(str, rows)))
 
+    async def approvals(self) -> None:
+        """How far each school's results are approved, in each round that asks for it, and which schools are locked."""
+        for held in self.p.rounds.values():
+            if held.is_deleted:
+                continue
+            number = self.w.ids[held.id]
+            rows = await self.all(f"/api/v1/rounds/{number}/approvals")
+            expected = {
+                school.id: (found.waits_for or "approved")
+                if (found := held.approvals.get(school.id))
+                else held.steps[0]
+                for school in self.p.schools.values()
+                if held.steps and school.is_open and not school.is_deleted
+            }
+            got = {self.w.word("school", each["school_id"]): each["state"] for each in rows}
+            self.same("approvals of a round", expected, got, held.id)
+            special = await self.all(f"/api/v1/rounds/{number}/schools")
+            locked = {self.w.word("school", each["school_id"]) for each in special if each["locked_at"]}
+            self.same("locked schools of a round", held.locked, locked, held.id)
+
     async def frozen(self) -> None:
         """Frozen rounds: their hash never changes, and comes out of the rows again bit for bit."""
         for held in self.p.rounds.values():
@@ -684,6 +704,7 @@ LOOKS = (
     "rights",
     "searching",
     "lists",
+    "approvals",
     "frozen",
     "agreement",
     "visits",

@@ -25,6 +25,14 @@ insert into round (school_year_id, kind, starts_on, ends_on, state) values (%(ye
 -- name: freeze
 -- Freezes a round, with no school in it.
 insert into round_snapshot (round_id, frozen_at, frozen_by, sealed_at) values (%(round)s, %(now)s, %(leader)s, %(now)s)
+-- name: webhook
+-- A webhook with something that was given up.
+with made as (
+    insert into webhook (name, url, events, secret, created_at, created_by)
+    values ('Ministry', 'https://hooks.example.org/a', '{round.closed,import.done}', 'sealed', %(now)s, %(leader)s)
+    returning id)
+insert into webhook_delivery (webhook_id, event, body, made_at, state, attempts, next_at, until_at, ended_at, status, error)
+select id, 'round.closed', '{}', %(now)s, 'dead', 12, %(now)s, %(now)s, %(now)s, 500, 'answered 500' from made
 -- name: bare_school
 -- A school where nobody works.
 insert into school (place_id, code, name_local) values (%(place)s, 'C', 'Gamma School')
@@ -64,6 +72,15 @@ insert into erased_code (school_id, digest) values (%(school)s, code_digest(%(sc
 -- name: s06_round_school
 -- Its own days.
 insert into round_school (round_id, school_id, starts_on, ends_on) values (%(round)s, %(school)s, '2026-11-02', '2026-11-29')
+-- name: s06b_school_told
+-- Its results were told to be complete.
+insert into school_told (round_id, school_id, told_at) values (%(round)s, %(school)s, %(now)s)
+-- name: s06c_school_approval
+-- Its results were approved and returned.
+insert into school_approval (round_id, school_id, waits_for, changed_at) values (%(round)s, %(school)s, 'school', %(now)s)
+-- name: s06d_approval_step
+-- By whom.
+insert into approval_step (round_id, school_id, step, deed, at, person_id, words) values (%(round)s, %(school)s, 'school', 'returned', %(now)s, %(leader)s, 'look again')
 -- name: s07_result
 -- Results of three rounds in both subjects, some absent, some removed; one child lacks the baseline.
 insert into result (id, student_id, round_id, school_id, class_id, assessor_id, tested_on, subject, outcome, method, rank, grade, sex, tool, created_at, deleted_at, is_hidden)
@@ -222,6 +239,7 @@ async def ground(session: Session, cast: Cast) -> dict[str, Any]:
     frozen = await session.fetch_value(EARLIER["frozen_round"], {"year": year_before})
     later = await session.fetch_value(EARLIER["later_round"], {"year": cast.school_year})
     await session.execute(EARLIER["freeze"], values | {"round": frozen})
+    await session.execute(EARLIER["webhook"], values)
     await session.execute(EARLIER["bare_school"], {"place": cast.district_2})
     return values | {
         "year": cast.school_year,

@@ -169,6 +169,8 @@ FIRST_OF = {
     "teaching-sessions": "select id::text from teaching_session where school_id = %(school)s limit 1",
     "imports": "select id::text from import_run order by started_at desc limit 1",
     "exports": "select id::text from export_run limit 1",
+    "webhooks": "select id from webhook limit 1",
+    "deliveries": "select id from webhook_delivery limit 1",
     "code": "select code from form limit 1",
     "form-versions": "select id from form_version limit 1",
     "people": "select id from person where role = 'teacher' order by id limit 1",

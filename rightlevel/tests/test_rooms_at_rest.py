@@ -8,6 +8,8 @@ from benchmarks.imports import measure, rooms_of
 MOST = 44_900_000
 """Of everything loaded before the first request, each object taken by itself. *Units*: bytes. *Source*: 43.7 MB, 2026-11-30."""
 MOST_OF_A_ROOM = 650_000
+DOUBLING = 530_000
+"""What doubling the table of interned names takes. *Source*: `rightlevel.programme.rounds.actions` with it and without, 2026-11-30."""
 LARGER = {
     "rightlevel.web.language": 1_550_000,
     "rightlevel.programme.exchange": 1_650_000,
@@ -42,6 +44,10 @@ def test_no_room_takes_more_than_its_share(by_module: dict[str, int]) -> None:
         for room, size in rooms_of(by_module).items()
         if room.startswith(("rightlevel", "flatwater")) and size > LARGER.get(room, MOST_OF_A_ROOM)
     }
+    # Python's table of names doubles while some room is loaded, and which one that is changes with every import.
+    doubled = max(ours, key=ours.__getitem__, default="")
+    if ours.get(doubled, 0) - DOUBLING <= LARGER.get(doubled, MOST_OF_A_ROOM):
+        ours.pop(doubled, None)
     assert not ours, (
         "what only one page needs is loaded where it is used: python -m benchmarks.imports modules"
     )

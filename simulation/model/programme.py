@@ -15,6 +15,7 @@ from simulation.model.things import (
     LEVELS,
     RETURNED,
     ROLLED,
+    Approval,
     Assignment,
     Child,
     Class,
@@ -318,6 +319,86 @@ class Programme:
         if (held.state, state) not in steps:
             return "no_such_step"
         return "reason_missing" if steps[held.state, state] and not reason else ""
+
+    # Approval by steps -----------------------------------------------------------------------------------------------
+
+    def why_no_steps(self, round_id: str, steps: tuple[str, ...]) -> str:
+        """Why a round can't ask for these steps; empty when it can."""
+        held = self.rounds[round_id]
+        if held.is_deleted:
+            return "not_found"
+        if held.state == "frozen":
+            return "round_is_frozen"
+        is_begun = any(each.last_by for each in held.approvals.values())
+        return "approval_under_way" if steps and steps != held.steps and is_begun else ""
+
+    def set_steps(self, round_id: str, steps: tuple[str, ...]) -> None:
+        """A round asks for other steps: what was approved is forgotten, and what is locked stays so."""
+        self.tick()
+        held = self.rounds[round_id]
+        if steps != held.steps:
+            held.steps, held.approvals = steps, {}
+
+    def _may_do_step(self, person: str, today: date, step: str, school: str) -> bool:
+        role = self.people[person].role
+        if role in LEADERS:
+            return True
+        is_whole = any(each.school == school and each.klass is None for each in self.holds(person, today))
+        return is_whole and (step == "school" or (step == "district" and role == "mentor"))
+
+    def _why_no_approval(self, person: str, today: date, round_id: str, school: str) -> str:
+        held = self.rounds[round_id]
+        role = self.people[person].role
+        if role == "viewer":
+            return "forbidden"
+        if role not in LEADERS and not any(each.school == school for each in self.holds(person, today)):
+            return "out_of_scope"
+        if held.is_deleted or self.schools[school].is_deleted or not self.schools[school].is_open:
+            return "not_found"
+        if held.state == "frozen":
+            return "round_is_frozen"
+        if not held.steps:
+            return "no_approval"
+        return "round_not_begun" if held.state == "planned" else ""
+
+    def why_not_approved(self, person: str, today: date, round_id: str, school: str) -> str:
+        """Why somebody can't approve a school's results at the step that they wait for; empty when they can."""
+        held = self.rounds[round_id]
+        why = self._why_no_approval(person, today, round_id, school)
+        if why:
+            return why
+        found = held.approvals.get(school) or Approval(held.steps[0])
+        if found.waits_for is None:
+            return "approved_already"
+        if not self._may_do_step(person, today, found.waits_for, school):
+            return "forbidden"
+        return "same_person" if found.last_by == person else ""
+
+    def approve(self, person: str, round_id: str, school: str) -> None:
+        """A school's results go on to the next step; at the first one they are locked, where they are not already."""
+        self.tick()
+        held = self.rounds[round_id]
+        found = held.approvals.get(school) or Approval(held.steps[0])
+        holds_lock = found.holds_lock
+        if not found.last_by and school not in held.locked:
+            holds_lock = True
+            held.locked.add(school)
+        later = held.steps[held.steps.index(found.waits_for or held.steps[0]) + 1 :]
+        held.approvals[school] = Approval(later[0] if later else None, person, holds_lock)
+
+    def why_not_returned(self, person: str, today: date, round_id: str, school: str) -> str:
+        """Why somebody can't return a school's results; empty when they can."""
+        held = self.rounds[round_id]
+        why = self._why_no_approval(person, today, round_id, school)
+        if why:
+            return why
+        found = held.approvals.get(school)
+        if found is None or not found.last_by:
+            return "nothing_to_return"
+        if self.people[person].role in LEADERS:
+            return ""
+        may = found.waits_for is not None and self._may_do_step(person, today, found.waits_for, school)
+        return "" if may else "forbidden"
 
     # Children --------------------------------------------------------------------------------------------------------
 

@@ -152,6 +152,19 @@ class Child:
         return not self.is_deleted and self.merged_into is None
 
 
+LADDER = ("school", "district", "programme")
+"""The steps by which a school's results of a round may be approved, in their order."""
+
+
+@dataclass
+class Approval:
+    """How far a school's results of a round are approved: the step that they wait for, none once they are; and who approved last."""
+
+    waits_for: str | None
+    last_by: str = ""
+    holds_lock: bool = False
+
+
 @dataclass
 class Round:
     """A testing round."""
@@ -166,6 +179,8 @@ class Round:
     roll_at: int | None = None
     is_deleted: bool = False
     locked: set[str] = field(default_factory=set)
+    steps: tuple[str, ...] = ()
+    approvals: dict[str, Approval] = field(default_factory=dict)
     own_days: dict[str, tuple[date | None, date | None]] = field(default_factory=dict)
 
 

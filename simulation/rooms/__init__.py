@@ -1,6 +1,7 @@
 """The deeds of every room, one file a room. Importing this declares them all."""
 
 from simulation.rooms import (
+    approvals,
     boundaries,
     bringing,
     checking,
@@ -12,10 +13,12 @@ from simulation.rooms import (
     plain,
     results,
     rounds,
+    webhooks,
     words,
 )
 
 __all__ = [
+    "approvals",
     "boundaries",
     "bringing",
     "checking",
@@ -27,5 +30,6 @@ __all__ = [
     "plain",
     "results",
     "rounds",
+    "webhooks",
     "words",
 ]

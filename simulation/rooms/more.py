@@ -286,6 +286,7 @@ class ResetPractice:
                 del gone_with_it[word]
         for each in p.rounds.values():
             each.locked.discard(school)
+            each.approvals.pop(school, None)
             each.own_days.pop(school, None)
         # The children that stand there, and what was done there by whomever; who has moved on to another practice school stays.
         gone = {each.id for each in p.children.values() if each.record.school == school}

@@ -131,6 +131,9 @@ class LockSchool:
         is_locked = d.given["school"] in held.locked
         if d.given["lock"]:
             return "?" if is_locked else ""
+        found = held.approvals.get(d.given["school"])
+        if found is not None and found.last_by:
+            return "approval_holds"
         return "" if is_locked else "not_found"
 
     @staticmethod
@@ -148,6 +151,9 @@ class LockSchool:
         locked = w.p.rounds[d.given["round"]].locked
         if d.given["lock"]:
             locked.add(d.given["school"])
+            found = w.p.rounds[d.given["round"]].approvals.get(d.given["school"])
+            if found is not None:
+                found.holds_lock = False
         else:
             locked.discard(d.given["school"])
 

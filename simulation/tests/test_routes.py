@@ -15,6 +15,9 @@ METHODS = ("post", "put", "patch", "delete")
 NOT_DEEDS = {
     "POST /sign-out": "ends the session that the simulation needs",
     "POST /sign-in/step": "nobody of the cast has a second factor",
+    "POST /api/v1/webhooks/deliveries/{id}/send": "nothing is given up before a day of tries, and none passes here",
+    "POST /webhooks/deliveries/{id}/send": "the same",
+    "POST /webhooks/{id}/send": "the same: its button is there for what was given up",
     "POST /operations/cure": "changes the database server, not the programme",
 }
 """Routes that write and are no deed, with the reason."""

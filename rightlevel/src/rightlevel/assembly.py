@@ -42,6 +42,7 @@ from rightlevel.operations.shared_store import open_shared_store
 from rightlevel.operations.upkeep import SeenSessions, Upkeep
 from rightlevel.operations.vitals import Vitals, watching
 from rightlevel.operations.watch import alerting, channels_of, declare_metrics
+from rightlevel.operations.webhook_sending import telling_webhooks
 from rightlevel.programme.accounts import PasswordHasher, Scopes
 from rightlevel.programme.exercises import ensure_first_exercises
 from rightlevel.programme.forms import ensure_first_form
@@ -225,6 +226,9 @@ async def open_platform(
                 hosts=hosts,
             )
             await opened.enter_async_context(upkeep.running(supervisor))
+            await opened.enter_async_context(
+                telling_webhooks(database, clock, hosts, supervisor, settings.webhooks_internal)
+            )
             await imports.start()
             opened.push_async_callback(imports.stop)
             require_budget(

@@ -53,6 +53,8 @@ class Settings(msgspec.Struct, frozen=True):
     alert_mail_to: tuple[str, ...] = ()
     alert_mail_user: str = ""
     alert_mail_secret: str = ""
+    webhooks_internal: tuple[str, ...] = ()
+    """Hosts (`host` or `host:port`) inside one's own network that webhooks may lead to, also by http; all others lead outside, by https."""
     files_folder: str = ""
     """Where photos and the library's files lie instead of the data folder: one folder that all hosts of a database share."""
     photo_store_address: str = ""
@@ -90,7 +92,7 @@ def read_settings(environment: Mapping[str, str] | None = None, **chosen: object
         if variable in environment:
             values[name] = (
                 environment[variable].split(",")
-                if name in ("trusted_origins", "trusted_proxies", "alert_mail_to")
+                if name in ("trusted_origins", "trusted_proxies", "alert_mail_to", "webhooks_internal")
                 else environment[variable]
             )
     values |= {name: value for name, value in chosen.items() if value is not None}

@@ -57,6 +57,8 @@ LOOPS = {
     "imports",
     "import marks",
     "import progress",
+    "webhooks",
+    "complete schools",
 }
 """Every loop there is. A new one joins the walks below."""
 
@@ -172,6 +174,8 @@ UNDER: dict[str, str] = {
     "reading history": "reading_history",
     "loop report": "loop_standing",
     "import marks": "import_run",
+    "webhooks": "webhook_delivery",
+    "complete schools": "webhook",
 }
 """A table without which each of these can't do its work."""
 WITHOUT_A_TABLE = LOOPS - set(UNDER) - {"imports", "import progress"}

@@ -117,6 +117,10 @@ OLD_ROWS = {
     "import_preview": "with old as (insert into import_run (kind, filename, is_dry_run, started_at, ended_at) "
     "values ('schools', 'looked-at.csv', true, %(long_ago)s, %(long_ago)s) returning id) "
     "insert into import_preview (run_id, what, row_number) select id, 5, 2 from old",
+    "webhook_delivery": "with one as (insert into webhook (name, url, events, secret, created_at, created_by) "
+    "select 'old', 'https://old.example', '{import.done}', 'x', %(long_ago)s, min(id) from person returning id) "
+    "insert into webhook_delivery (webhook_id, event, body, made_at, state, next_at, until_at, ended_at) "
+    "select id, 'import.done', '{}', %(long_ago)s, 'sent', %(long_ago)s, %(long_ago)s, %(long_ago)s from one",
     "export_run": "insert into export_run (what, format, filters, is_deidentified, person_id, started_at) "
     "select 'roster', 'csv', '{}', false, min(id), %(long_ago)s from person",
     "join_request": "insert into join_request (name, contact, role_wished, address, made_at) values ('Old', 'old@x', 'teacher', 'x', %(long_ago)s)",

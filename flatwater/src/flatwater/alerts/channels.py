@@ -10,15 +10,14 @@ import ssl
 import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, Literal, Protocol
-from urllib.parse import urlsplit
 
 import msgspec
 
+from flatwater import outward
 from flatwater.alerts.alarms import Alert
 from flatwater.supervisor import thread_beside
 
 if TYPE_CHECKING:
-    import http.client
     import smtplib
     from email.message import EmailMessage
 
@@ -134,7 +133,10 @@ def _shut(sock: socket.socket | None) -> None:
 
 
 class Webhook:
-    """Alerts as JSON by POST. `text` in it is what chat services show; redirects are not followed."""
+    """Alerts as JSON by POST. `text` in it is what chat services show; redirects are not followed.
+
+    An operator chose the address, so it may lead anywhere, also inside.
+    """
 
     def __init__(
         self,
@@ -144,56 +146,39 @@ class Webhook:
         tls: ssl.SSLContext | None = None,
         deadline_s: float = DEADLINE_S,
     ) -> None:
-        parts = urlsplit(url.reveal())
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("a webhook has an http:// or https:// address")
-        self._host, self._port = parts.hostname, parts.port
-        self._path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        self._tls = tls or (ssl.create_default_context() if parts.scheme == "https" else None)
+        try:
+            self._address = outward.read_address(url.reveal())
+        except ValueError as error:
+            # Not from the error: a traceback may show what it was about.
+            raise ValueError(f"a webhook has a web address: {error}") from None
+        self._tls = tls
         self._headers = dict(headers or {})
         self._deadline_s = deadline_s
-        self._attempts = _Attempts()
 
     @property
     def name(self) -> str:
-        return f"webhook {self._host}"
+        return f"webhook {self._address.host}"
 
     def __repr__(self) -> str:
-        return f"Webhook({self._host!r}, …)"
+        return f"Webhook({self._address.host!r}, …)"
 
     async def send(self, alert: Alert) -> None:
         content = {"text": f"{subject(alert)}: {alert.sentence}", **msgspec.to_builtins(alert)}
-        connection = self._connection()
-        await self._attempts.within(
-            self._deadline_s,
-            lambda: self._post(connection, msgspec.json.encode(content)),
-            lambda: _shut(connection.sock),
-        )
-
-    def _connection(self) -> http.client.HTTPConnection:
-        import http.client
-
-        if self._tls is None:
-            return http.client.HTTPConnection(self._host, self._port, timeout=self._deadline_s)
-        return http.client.HTTPSConnection(
-            self._host, self._port, timeout=self._deadline_s, context=self._tls
-        )
-
-    def _post(self, connection: http.client.HTTPConnection, content: bytes) -> None:
-        import http.client
-
         headers = {name: value.reveal() for name, value in self._headers.items()}
         try:
-            connection.request("POST", self._path, content, {"Content-Type": "application/json"} | headers)
-            status = connection.getresponse().status
-        except (OSError, http.client.HTTPException) as error:
-            # Only its kind: its text may quote the address, which is a secret with many services.
-            raise Undelivered(type(error).__name__) from None
-        finally:
-            connection.close()
-        if not 200 <= status < 300:
-            is_final = 300 <= status < 500 and status not in WORTH_ANOTHER_TRY
-            raise Undelivered(f"answered {status}", is_final=is_final)
+            answer = await outward.post(
+                self._address,
+                msgspec.json.encode(content),
+                headers={"Content-Type": "application/json"} | headers,
+                reaches=outward.anywhere,
+                tls=self._tls,
+                deadline_s=self._deadline_s,
+            )
+        except outward.NotAnswered as error:
+            raise Undelivered(str(error)) from None
+        if not 200 <= answer.status < 300:
+            is_final = 300 <= answer.status < 500 and answer.status not in WORTH_ANOTHER_TRY
+            raise Undelivered(f"answered {answer.status}", is_final=is_final)
 
 
 class Email:

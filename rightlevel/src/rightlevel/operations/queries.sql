@@ -89,6 +89,11 @@ where (run_id, what, row_number) in (
         select n.id from import_run n where n.is_dry_run order by n.started_at desc, n.id desc limit 8))
     limit %(rows_per_batch)s)
 
+-- name: sweep_deliveries
+-- Forgets deliveries that ended long ago. Served by webhook_delivery_ended.
+delete from webhook_delivery
+where id in (select id from webhook_delivery where ended_at < %(before)s order by ended_at limit %(rows_per_batch)s)
+
 -- name: sweep_imports
 -- Removes imports that ended long ago, with their faults, one batch. Served by import_run_by_time.
 delete from import_run

@@ -41,6 +41,7 @@ KEEP_FAILURES = timedelta(days=2)
 KEEP_ENDED_TOKENS = timedelta(days=365)
 KEEP_IMPORTS = timedelta(days=730)
 KEEP_EXPORTS = timedelta(days=730)
+KEEP_DELIVERIES = timedelta(days=30)
 IMPORTS_PER_BATCH = 20
 """An import may take 100,000 faults along."""
 MAX_SEEN = 5_000
@@ -86,6 +87,7 @@ async def sweep(database: Database, clock: Clock) -> dict[str, int]:
         ("import changes", "sweep_import_changes", {"before": now - UNDONE_WITHIN}, ROWS_PER_BATCH),
         ("import additions", "sweep_import_additions", {"before": now - UNDONE_WITHIN}, ROWS_PER_BATCH),
         ("import previews", "sweep_import_previews", {"before": now - PREVIEWED_FOR}, ROWS_PER_BATCH),
+        ("webhook deliveries", "sweep_deliveries", {"before": now - KEEP_DELIVERIES}, ROWS_PER_BATCH),
         ("imports", "sweep_imports", {"before": now - KEEP_IMPORTS}, IMPORTS_PER_BATCH),
     ):
         try:

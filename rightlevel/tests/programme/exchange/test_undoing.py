@@ -32,6 +32,7 @@ from rightlevel.programme.exchange import (
     undo_run,
 )
 from rightlevel.programme.exports import WRITERS, ExportAsk, Reading, SheetBegun
+from rightlevel.programme.webhooks import Named, NewWebhook, create_webhook, list_deliveries
 
 pytestmark = pytest.mark.anyio
 HEADER = "school_code,code,name,sex,grade,section\n"
@@ -276,3 +277,18 @@ async def test_an_exported_roster_comes_back_as_nothing_changed_and_is_the_same_
         )
     assert (outcome.added, outcome.changed, outcome.unchanged, outcome.faults) == (0, 0, 11, 0)
     assert await export() == first
+
+
+async def test_an_import_and_its_undoing_are_told_to_whoever_asked_for_it_by_counts_alone(desk: Desk) -> None:
+    actor = desk.cast.coordinator
+    hook = NewWebhook("Ministry", "https://example.org/hook", ["import.done", "import.undone"])
+    made = await create_webhook(desk.session, actor, hook, desk.clock, Named())
+    run_id, _ = await desk.imports("students", HEADER + "A,N1,Zqxwvu,1,3,A\n")
+    await desk.imports("students", HEADER + "A,N2,Nobody,7,3,A\n")  # faulty: nothing was done
+    await desk.undoes(run_id)
+    told = (await list_deliveries(desk.session, actor, made.webhook.id, PageRequest(10))).items
+    assert [each.event for each in told] == ["import.undone", "import.done"]
+    assert all("Zqxwvu" not in each.body for each in told)
+    counts = msgspec.json.decode(told[1].body)["data"]["import"]
+    assert (counts["id"], counts["kind"], counts["added"], counts["faults"]) == (run_id, "students", 1, 0)
+    assert msgspec.json.decode(told[0].body)["data"]["import"]["id"] == run_id

@@ -63,6 +63,7 @@ from rightlevel.programme.accounts.resets import (
     reset_with_code,
 )
 from rightlevel.programme.accounts.scopes import Scopes, end_assignments_of, forget_assignments
+from rightlevel.programme.accounts.sealing import Seal, seal_of
 from rightlevel.programme.accounts.second_factor import (
     Confirmed,
     Enrolment,
@@ -105,6 +106,8 @@ from rightlevel.programme.accounts.tokens import (
 )
 
 __all__ = [
+    "Seal",
+    "seal_of",
     "CodeMade",
     "CodeRefused",
     "Confirmed",

@@ -42,6 +42,7 @@ from rightlevel.programme.exchange.sheets import Sheet, SheetFault
 from rightlevel.programme.exchange.undoing import undo_import
 from rightlevel.programme.permissions import Actor, require
 from rightlevel.programme.students import changing, tell_today
+from rightlevel.programme.webhooks import tell_webhooks
 
 KEEP_FAULTS: Final = timedelta(days=30)
 SHOWN_IGNORED: Final = 20
@@ -413,6 +414,11 @@ async def _end(
         after=told | counts,
         outcome="done" if outcome.is_saved else "failed",
     )
+    if outcome.is_saved and not new.is_dry_run:
+        what = {"id": new.undoes or run_id, "kind": new.kind, "rows": outcome.rows} | counts
+        await tell_webhooks(
+            session, "import.undone" if new.undoes else "import.done", {"import": what}, clock.now()
+        )
 
 
 async def fail_run(

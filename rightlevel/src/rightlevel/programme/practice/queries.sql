@@ -139,6 +139,16 @@ where d.school_id = (select practice_school(%(school_id)s::bigint))
 -- Codes of children who were erased there. Served by the primary key.
 delete from erased_code where school_id = (select practice_school(%(school_id)s))
 
+-- name: empty_approvals
+-- Approvals of its results, with their steps. Served by the primary key, for there are few rounds.
+delete from school_approval
+where (round_id, school_id) in (select r.id, (select practice_school(%(school_id)s::bigint)) from round r)
+
+-- name: empty_told
+-- That its results were told to be complete, from when it was none. Served by the primary key, for there are few rounds.
+delete from school_told
+where (round_id, school_id) in (select r.id, (select practice_school(%(school_id)s::bigint)) from round r)
+
 -- name: empty_round_settings
 -- Its own days and locks in rounds. Served by the primary key, for there are few rounds.
 delete from round_school

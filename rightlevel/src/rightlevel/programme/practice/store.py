@@ -36,6 +36,8 @@ VISITS: Final = (
 AFTER_RESULTS: Final = (
     "empty_draws",
     "empty_erased_codes",
+    "empty_approvals",
+    "empty_told",
     "empty_round_settings",
     "empty_past",
     "empty_rolled",

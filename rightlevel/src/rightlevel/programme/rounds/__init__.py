@@ -1,7 +1,7 @@
 """Rounds: baseline, midline and endline of a school year; open or not, and what is different for one school.
 
 Public: `list_rounds`, `read_round`, `create_round`, `change_round`, `set_round_state`, `delete_round`, `restore_round`, `set_school_dates`,
-`set_dates_of_schools`, `set_dates_of_place`, `lock_school`, `unlock_school`, `list_round_schools`, `current_round`; freezing (`rounds_to_seal`, `seal_some_schools`, `seal_round`,
+`set_dates_of_schools`, `set_dates_of_place`, `lock_school`, `unlock_school`, `list_round_schools`, `current_round`; approval by steps (`set_approval_steps`, `list_approvals`, `read_approval`, `approve_school`, `return_school`); freezing (`rounds_to_seal`, `seal_some_schools`, `seal_round`,
 `read_snapshot`, `check_snapshot`, `amending`, `read_open_retests`, `list_amendments`); `Round`, `NewRound`, `RoundChange`, `RoundSchool`.
 """
 
@@ -23,6 +23,16 @@ from rightlevel.programme.rounds.actions import (
     set_school_dates,
     unlock_school,
 )
+from rightlevel.programme.rounds.approvals import (
+    approvals_waiting,
+    approve_school,
+    count_approvals,
+    list_approvals,
+    read_approval,
+    return_school,
+    schools_to_hand_in,
+    set_approval_steps,
+)
 from rightlevel.programme.rounds.freezing import (
     amending,
     check_snapshot,
@@ -36,20 +46,36 @@ from rightlevel.programme.rounds.freezing import (
 )
 from rightlevel.programme.rounds.model import (
     KINDS,
+    LADDER,
     Amendment,
+    ApprovalRead,
     DatesAnswer,
     NewRound,
     Round,
     RoundChange,
     RoundSchool,
+    SchoolApproval,
     SchoolDates,
     Snapshot,
     SnapshotCheck,
+    Step,
 )
 from rightlevel.programme.rounds.open_retests import OpenRetests, RetestsOpen, read_open_retests
 
 __all__ = [
     "KINDS",
+    "LADDER",
+    "ApprovalRead",
+    "SchoolApproval",
+    "Step",
+    "approvals_waiting",
+    "approve_school",
+    "count_approvals",
+    "list_approvals",
+    "read_approval",
+    "return_school",
+    "schools_to_hand_in",
+    "set_approval_steps",
     "Amendment",
     "DatesAnswer",
     "NewRound",

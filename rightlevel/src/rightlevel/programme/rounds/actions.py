@@ -12,7 +12,7 @@ from flatwater.transaction import ConstraintViolated, Session
 from rightlevel.programme.audit import write_audit
 from rightlevel.programme.errors import AlreadyTaken, Conflict, Fault, InUse, Invalid, NotFound, Stale
 from rightlevel.programme.permissions import Actor, require
-from rightlevel.programme.rounds import store
+from rightlevel.programme.rounds import approvals_store, store
 from rightlevel.programme.rounds.model import (
     MAX_SCHOOLS,
     STEPS,
@@ -27,7 +27,14 @@ from rightlevel.programme.rounds.model import (
 )
 from rightlevel.programme.rounds.open_retests import settle_open_retests
 from rightlevel.programme.schools import SchoolYear, current_year, read_year, school_for_write
+from rightlevel.programme.webhooks import WebhookEvent, tell_webhooks
 
+TOLD: dict[tuple[str, str], WebhookEvent] = {
+    ("open", "closed"): "round.closed",
+    ("closed", "open"): "round.reopened",
+    ("closed", "frozen"): "round.frozen",
+}
+"""The steps of a round that webhooks are told of."""
 STATES = ("planned", "open", "closed", "frozen")
 
 
@@ -119,6 +126,12 @@ class ResultsOutside(Conflict):
     code = "results_outside"
 
 
+class ApprovalHolds(Conflict):
+    """The results of this school are approved, which holds the lock. Return them instead, with a reason."""
+
+    code = "approval_holds"
+
+
 class RoundFrozen(Conflict):
     """This round is frozen: its days and locks stay as they are."""
 
@@ -173,6 +186,11 @@ async def _changeable(session: Session, round_id: int) -> Round:
     return found
 
 
+async def changeable_round(session: Session, round_id: int) -> Round:
+    """A round that is not frozen, held against change and against results that are being entered. *Errors*: NotFound, RoundFrozen."""
+    return await _changeable(session, round_id)
+
+
 async def set_round_state(
     session: Session,
     actor: Actor,
@@ -221,7 +239,11 @@ async def set_round_state(
         after=after,
         reason=reason or None,
     )
-    return await store.find_round(session, round_id)
+    changed = await store.find_round(session, round_id)
+    if (event := TOLD.get((found.state, state))) is not None:
+        about = {"id": round_id, "year": found.year_name, "kind": found.kind, "state": state}
+        await tell_webhooks(session, event, {"round": about}, clock.now())
+    return changed
 
 
 async def round_has_results(session: Session, round_id: int) -> bool:
@@ -409,6 +431,8 @@ async def unlock_school(
     if not reason.strip():
         raise Invalid(faults=(Fault("reason", "Unlocking needs a reason"),))
     await _changeable(session, round_id)
+    if await approvals_store.is_approved(session, round_id, school_id):
+        raise ApprovalHolds
     if not await store.unlock_school_row(session, round_id, school_id):
         raise NotFound
     await write_audit(

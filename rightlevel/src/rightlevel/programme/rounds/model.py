@@ -8,6 +8,7 @@ from typing import Literal, get_args
 import msgspec
 
 from rightlevel.programme.errors import Fault
+from rightlevel.programme.permissions import Actor, allowed
 
 RoundKind = Literal["baseline", "midline", "endline"]
 KINDS: tuple[RoundKind, ...] = get_args(RoundKind)
@@ -19,6 +20,9 @@ STEPS: dict[tuple[str, str], bool] = {
     ("closed", "frozen"): True,
 }
 """(from, to) → whether it needs a reason. Nothing leads out of frozen: what is wrong in it is amended."""
+Step = Literal["school", "district", "programme"]
+LADDER: tuple[Step, ...] = get_args(Step)
+"""The steps by which a school's results of a round may be approved, in their order."""
 MAX_SCHOOLS = 1_000
 """How many schools are given dates in one request; a page of them."""
 
@@ -37,6 +41,8 @@ class Round(msgspec.Struct, frozen=True):
     is_deleted: bool
     roll_at: datetime | None = None
     """Since when it is fixed who the round is measured by: its first closing, or the opening of a later round."""
+    approval_steps: list[Step] = []
+    """The steps by which schools' results of this round are approved, in their order; none where nobody need approve."""
 
 
 class NewRound(msgspec.Struct, frozen=True):
@@ -67,6 +73,52 @@ class RoundSchool(msgspec.Struct, frozen=True):
     ends_on: date | None
     locked_at: datetime | None
     lock_reason: str | None
+
+
+class SchoolApproval(msgspec.Struct, frozen=True):
+    """How far a school's results of a round are approved: the step that they wait for, or `approved`. Version 0: nobody did anything yet.
+
+    `last_by` is who approved last, none where nothing is approved; `holds_lock`: whether approving locked the school.
+    """
+
+    round_id: int
+    school_id: int
+    school_code: str
+    school_name: str
+    state: str
+    version: int
+    changed_at: datetime | None
+    last_by: int | None
+    holds_lock: bool
+
+
+class ApprovalStep(msgspec.Struct, frozen=True):
+    """What somebody did at a step: `approved` or `returned`, and why."""
+
+    id: int
+    step: Step
+    deed: str
+    at: datetime
+    person_name: str
+    words: str
+
+
+class ApprovalCount(msgspec.Struct, frozen=True):
+    """How many schools' results wait for a step, or are `approved`."""
+
+    state: str
+    schools: int
+
+
+class ApprovalRead(msgspec.Struct, frozen=True):
+    """A school's approval with the steps of its round, what was done, the latest first, who may do the next, and what the reader may."""
+
+    approval: SchoolApproval
+    steps: list[Step]
+    history: list[ApprovalStep]
+    waits_for: list[str]
+    may_approve: bool
+    may_return: bool
 
 
 class SchoolDates(msgspec.Struct, frozen=True):
@@ -127,6 +179,21 @@ class SnapshotCheck(msgspec.Struct, frozen=True):
     is_intact: bool
     is_rebuilt: bool
     differing: list[int]
+
+
+def step_after(step: Step, steps: list[Step]) -> Step | None:
+    """The step of a round that follows one; none after the last."""
+    return next((each for each in steps if LADDER.index(each) > LADDER.index(step)), None)
+
+
+def may_do_step(actor: Actor, step: Step, school_id: int) -> bool:
+    """Whether somebody may do a step for a school: the school's is of whoever is assigned to the whole of it, the district's of its mentors, the
+    programme's of those who lead, who also stand in where nobody is.
+    """
+    if allowed(actor.role, "override", "approval"):
+        return True
+    is_theirs = school_id in actor.scope.whole_schools()
+    return is_theirs and (step == "school" or (step == "district" and actor.role == "mentor"))
 
 
 def own_days_fault(

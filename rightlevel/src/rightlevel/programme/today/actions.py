@@ -15,7 +15,7 @@ from rightlevel.programme.joining import count_open
 from rightlevel.programme.permissions import SUBJECTS, Actor, Subject, require
 from rightlevel.programme.progress import ClassProgress, class_progress
 from rightlevel.programme.results import WithoutBaseline, list_without_baseline
-from rightlevel.programme.rounds import Round, current_round
+from rightlevel.programme.rounds import Round, approvals_waiting, current_round, schools_to_hand_in
 from rightlevel.programme.schools import school_names
 from rightlevel.programme.today import store
 from rightlevel.programme.today.model import MOST_COUNTED, Day, Task, TaskKind, Today
@@ -54,11 +54,17 @@ async def read_day(session: Session, actor: Actor, clock: Clock) -> Day:
             *await _attendance(session, actor, clock),
             *to_test,
             *await _returned(session, actor, clock),
+            *await _to_hand_in(session, actor, round_, progress),
         ]
         tasks = Today(tuple(now), tuple(await _who_may_move(session, actor)))
     else:
         left = await list_left_behind(session, actor, COUNTED, clock)
-        now = [*exercises, *await _of_mentor(session, actor, clock, round_)]
+        now = [
+            *exercises,
+            *await _of_mentor(session, actor, clock, round_),
+            *await _to_approve(session, actor, round_),
+            *await _to_hand_in(session, actor, round_, progress),
+        ]
         tasks = Today(tuple(now), (*to_test, *_page("hand_over", left)))
     return Day(tasks, round_, frozenset(schools), tuple(progress))
 
@@ -80,6 +86,7 @@ async def _of_leader(session: Session, actor: Actor, clock: Clock, round_: Round
     now = [
         *_some("decide_request", await count_open(session, actor)),
         *await _queue(session, actor, clock, round_, state="disputed", kind="decide_retest"),
+        *await _to_approve(session, actor, round_),
         *_some("mend_file", waits.faulty_files),
         *await _unassigned(session, actor, clock),
     ]
@@ -156,6 +163,35 @@ async def _to_test(
             )
         )
     return tasks
+
+
+async def _to_hand_in(
+    session: Session, actor: Actor, round_: Round | None, progress: list[ClassProgress]
+) -> list[Task]:
+    """Schools with nobody left to test whose results wait for their own approval. *Cost*: one statement where a round asks for it, else none."""
+    if round_ is None or round_.state not in ("open", "closed"):
+        return []
+    undone = {each.school_id for each in progress if each.to_do}
+    whole = {each.school_id for each in progress} - undone
+    found = await schools_to_hand_in(session, actor, round_, sorted(whole))
+    if not found:
+        return []
+    first = found[0]
+    return _some(
+        "hand_in",
+        len(found),
+        round_id=round_.id,
+        school_id=first.school_id if len(found) == 1 else None,
+        first=first.school_name if len(found) == 1 else "",
+    )
+
+
+async def _to_approve(session: Session, actor: Actor, round_: Round | None) -> list[Task]:
+    """Schools whose results wait for this person's step. *Cost*: one statement where a round asks for it, else none."""
+    if round_ is None or round_.state not in ("open", "closed"):
+        return []
+    _, count = await approvals_waiting(session, actor, round_)
+    return _some("approve", count, round_id=round_.id)
 
 
 async def _returned(session: Session, actor: Actor, clock: Clock) -> list[Task]:

@@ -24,6 +24,8 @@ TaskKind: TypeAlias = Literal[
     "follow_up",
     "hand_over",
     "retest",
+    "hand_in",
+    "approve",
     "decide_request",
     "decide_retest",
     "plan_visits",

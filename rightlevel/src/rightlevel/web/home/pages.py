@@ -59,6 +59,15 @@ def _attendance(task: Task) -> str:
     return f"/groups/{task.group_id}/session" if task.group_id is not None else _groups_of_school(task)
 
 
+def _approval(task: Task) -> str:
+    address = f"/rounds/{task.round_id}/approvals"
+    return f"{address}/{task.school_id}" if task.school_id is not None else f"{address}?state=school"
+
+
+def _approvals(task: Task) -> str:
+    return f"/rounds/{task.round_id}/approvals"
+
+
 WHERE: Final[dict[TaskKind, tuple[str, str | Callable[[Task], str]]]] = {
     "take_exercise": ("exercise", "/exercises"),
     "take_attendance": ("people", _attendance),
@@ -70,6 +79,8 @@ WHERE: Final[dict[TaskKind, tuple[str, str | Callable[[Task], str]]]] = {
     "follow_up": ("check", "/follow-ups?which=overdue"),
     "hand_over": ("out", "/left-behind"),
     "retest": ("retest", "/verification?round={round_id}"),
+    "hand_in": ("check", _approval),
+    "approve": ("check", _approvals),
     "decide_request": ("account", "/requests"),
     "decide_retest": ("retest", "/verification?round={round_id}&state=disputed"),
     "plan_visits": ("visit", "/next-week"),
@@ -100,6 +111,10 @@ def _text(language: Language, task: Task) -> str:
             "{n} visit is left behind by a mentor", "{n} visits are left behind by mentors", n
         ),
         "retest": ngettext("Test {n} child again", "Test {n} children again", n),
+        "hand_in": ngettext("Approve the results of your school", "Approve the results of {n} schools", n),
+        "approve": ngettext(
+            "Results of {n} school wait for your approval", "Results of {n} schools wait for your approval", n
+        ),
         "decide_request": ngettext("Decide {n} request to join", "Decide {n} requests to join", n),
         "decide_retest": ngettext("Decide {n} re-test that differs", "Decide {n} re-tests that differ", n),
         "plan_visits": ngettext("{n} planned visit is overdue", "{n} planned visits are overdue", n),

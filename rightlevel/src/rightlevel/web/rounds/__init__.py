@@ -35,7 +35,7 @@ from rightlevel.programme.schools import (
 from rightlevel.web.feature import IN_PAGES, Feature, Filters
 from rightlevel.web.language import N_
 from rightlevel.web.request import ById, Request, SchoolSought, actor_of
-from rightlevel.web.rounds import schools, snapshots
+from rightlevel.web.rounds import approvals, schools, snapshots
 from rightlevel.web.sent import Reason
 from rightlevel.web.templating import language_of, render
 from rightlevel.web.work import place_choices
@@ -114,6 +114,7 @@ routes.changes(
 )
 routes.deletes(delete_round, then="/rounds")
 routes.restores(restore_round)
+routes.include(approvals.routes)
 routes.include(schools.routes)
 routes.include(snapshots.routes)
 
