@@ -26,7 +26,7 @@ from rightlevel.operations.clean_up import CleanUp
 from rightlevel.operations.device_key import DeviceNames, open_device_names
 from rightlevel.operations.doctor_desk import DoctorDesk
 from rightlevel.operations.exporting import Exports, open_exports
-from rightlevel.operations.file_folders import archive_folder
+from rightlevel.operations.file_folders import archive_folder, import_folder
 from rightlevel.operations.form_owners import FormOwners, open_form_owners
 from rightlevel.operations.hosts import Hosts
 from rightlevel.operations.import_runner import ImportRunner
@@ -43,6 +43,7 @@ from rightlevel.operations.upkeep import SeenSessions, Upkeep
 from rightlevel.operations.vitals import Vitals, watching
 from rightlevel.operations.watch import alerting, channels_of, declare_metrics
 from rightlevel.programme.accounts import PasswordHasher, Scopes
+from rightlevel.programme.exchange import QUEUE
 from rightlevel.programme.exercises import ensure_first_exercises
 from rightlevel.programme.forms import ensure_first_form
 from rightlevel.programme.languages import KeptLanguages, learn_languages
@@ -165,7 +166,17 @@ async def open_platform(
         await database.run(ensure_first_form, deadline_s=FIRST_FORM_S, idempotent=True)
         await database.run(ensure_first_tools, deadline_s=FIRST_FORM_S, idempotent=True)
         await database.run(ensure_first_exercises, deadline_s=FIRST_FORM_S, idempotent=True)
-        imports = ImportRunner(database, clock, settings.data_folder / "imports", supervisor)
+        # A private server has one host, and no other to agree with about files.
+        signs = () if server.is_private else stores_of(settings, clock)
+        hosts = Hosts(database, clock, port=settings.port, signs=signs)
+        imports = ImportRunner(
+            database,
+            clock,
+            import_folder(settings),
+            supervisor,
+            hosts=lambda: len(hosts.known),
+            is_alone=server.is_private,
+        )
         store = await opened.enter_async_context(open_shared_store(settings.valkey_url if is_service else ""))
         vitals = await opened.enter_async_context(
             watching(
@@ -182,6 +193,7 @@ async def open_platform(
         scopes, invalidation = Scopes(clock), Invalidation(database, supervisor=supervisor)
         second_levels = () if store is None else (scopes.share(store),)
         invalidation.watch(second_levels[0] if second_levels else scopes.cache)
+        invalidation.hear(QUEUE, imports.hear)
         caches = (cast("Cache[object]", scopes.cache),)
         readings = Readings(database, server, caches, vitals.memory, lambda: vitals.shedder.turning_away_s)
         delivery = Delivery(channels_of(settings), supervisor=supervisor)
@@ -195,9 +207,6 @@ async def open_platform(
             supervisor=supervisor,
             second_levels=second_levels,
         )
-        # A private server has one host, and no other to agree with about files.
-        signs = () if server.is_private else stores_of(settings, clock)
-        hosts = Hosts(database, clock, port=settings.port, signs=signs)
         own = Telling(settings.data_folder, database, vitals.budgets.growth.standing, clock)
         if is_service:
             opened.push_async_callback(hosts.leave)
