@@ -44,6 +44,7 @@ BENCHES = (
     "verification_queue",
     "roads",
     "together",
+    "hosts",
     "pages",
     "phone",
     "phones",

@@ -296,10 +296,11 @@ async def test_an_import_whose_process_is_killed_is_begun_again_and_saved_once(
 async def test_a_file_over_which_every_process_ends_is_not_begun_for_ever(
     running: Running, runner: ImportRunner
 ) -> None:
-    left = await leave(running, owner=None, unseen_s=import_runner.UNSEEN_S + 60)
+    left = await leave(running, owner=None, unseen_s=1)
     async with running.database.transaction(deadline_s=30) as session:
         values = {"id": left, "file": str(uuid.uuid4()), "person": running.cast.coordinator.person_id}
         await session.execute(QUERIES["try_often"], values)
+    await running.lets_be_forgotten(left)
     await cast("Any", runner)._keep_marks()  # its turn, which comes every 15 seconds
     ended = await running.run_of(left)
     assert (ended.state, "several times" in (ended.message or "")) == ("interrupted", True)
