@@ -77,16 +77,21 @@ def pooler(database: OneDatabase, *, connections: int, keeps_statements: int = 0
             f"listen_addr = 127.0.0.1\nlisten_port = {port}\nauth_type = trust\nauth_file = {users}\n"
             f"pool_mode = transaction\ndefault_pool_size = {connections}\nmax_client_conn = 500\nunix_socket_dir =\n{keeps}"
         )
-        for each in (folder, users, settings):
-            os.chown(each, owner, owner) if os.geteuid() == 0 else None
-        user = owner if os.geteuid() == 0 else None
-        process = subprocess.Popen(
-            [PROGRAM, settings],
-            stdout=subprocess.DEVNULL,
-            stderr=(folder / "log").open("wb"),
-            user=user,
-            cwd="/",
-        )
+        # As the server's own user, whose socket it is to reach: somebody harmless, or root's in a namespace (see Runner).
+        is_root, prefix = os.geteuid() == 0, list[str]()
+        if is_root and owner == 0:
+            prefix = ["unshare", "--user", "--map-user=1000", "--map-group=1000", "--"]
+        elif is_root:
+            for each in (folder, users, settings):
+                os.chown(each, owner, owner)
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen(
+                [*prefix, PROGRAM, str(settings)],
+                stdout=log,
+                stderr=log,
+                user=owner if is_root and owner else None,
+                cwd="/",
+            )
         try:
             found = pooled_by(database, port)
             _wait_for(found.service_conninfo, folder / "log")

@@ -174,6 +174,7 @@ async def open_platform(
             clock,
             import_folder(settings),
             supervisor,
+            owner=hosts.id,
             hosts=lambda: len(hosts.known),
             is_alone=server.is_private,
         )

@@ -304,7 +304,7 @@ class _Noting:
 class ImportRunner:
     """This host's hand in the queue: takes files over, and imports what waits one after another, whichever host was sent it.
 
-    `hosts` tells how many there are. `is_alone`: no other can be, so what somebody else had in hand was left and is begun again at once.
+    `owner` is this host's id, `hosts` tells how many there are. `is_alone`: no other can be, so what somebody else had in hand was left and is begun again at once.
     """
 
     def __init__(
@@ -314,10 +314,11 @@ class ImportRunner:
         folder: Path,
         supervisor: Supervisor | None = None,
         *,
+        owner: str | None = None,
         hosts: Callable[[], int] = lambda: 1,
         is_alone: bool = False,
     ) -> None:
-        self.owner = str(uuid.uuid4())
+        self.owner = owner or str(uuid.uuid4())
         self._database = database
         self._supervisor = supervisor or Supervisor(clock)
         self._clock = clock
