@@ -45,7 +45,7 @@ update person set language = %(language)s, version = version + 1 where id = %(id
 )
 LEFT = """
 select (select count(*) from pg_locks where locktype = 'advisory' and pid <> pg_backend_pid()),
-    (select count(*) from pg_stat_activity where datname = current_database() and state like 'idle in transaction%'),
+    (select count(*) from pg_stat_activity where datname = current_database() and state like 'idle in transaction%%'),
     (select max(n) from (select count(*) as n from pg_stat_activity where datname = current_database() and usename = %s) a)
 """
 SETTINGS = (
@@ -173,7 +173,7 @@ async def test_nothing_of_ones_settings_reaches_another_on_the_same_connection(
 
     async def ask(database: Database, number: int) -> Own:
         if number % 3 == 0:
-            async with database.transaction(deadline_s=20) as session:
+            async with database.transaction(deadline_s=6) as session:
                 own = await session.fetch_one(QUERIES["own"], {}, into=Own)
         else:
             async with database.read(deadline_s=20, route=f"r{number}") as session:

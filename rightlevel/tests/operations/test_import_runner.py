@@ -501,6 +501,25 @@ async def test_any_host_stops_an_import_that_waits_or_is_at_work(
         await stops(runs[0])
 
 
+async def test_what_was_to_stop_does_not_wait_again_when_its_host_stops(
+    running: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(import_runner, "NOTE_EVERY_S", 60)
+    runner = ImportRunner(running.database, running.clock, tmp_path / "imports")
+    await runner.start()
+    async with running.database.transaction(deadline_s=30) as blocking:
+        await blocking.execute(QUERIES["lock"], {})
+        run = await runner.submit(running.request("A,J1,x,f,3\n"))
+        while (await running.run_of(run.id)).state == "waiting":
+            await asyncio.sleep(0.02)
+        async with running.database.transaction(deadline_s=5) as session:
+            await stop_run(session, running.cast.admin, run.id, running.clock)
+        await runner.stop()
+    ended = await running.run_of(run.id)
+    assert (ended.state, "somebody asked" in (ended.message or "")) == ("interrupted", True)
+    assert await running.count("J1") == 0
+
+
 async def test_somebody_stops_an_import_of_the_command_line_too(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -478,7 +478,7 @@ class ImportRunner:
 
     def _giving_back(self, run_id: str, *, in_order: bool) -> Mark:
         async def give_back(session: Session) -> None:
-            await give_run_back(session, run_id, self.owner, in_order=in_order)
+            await give_run_back(session, run_id, self.owner, in_order=in_order, now=self._clock.now())
 
         return give_back
 

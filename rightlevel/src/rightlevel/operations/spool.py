@@ -25,10 +25,13 @@ class Spool:
         self._files = root / FILES
 
     def open(self) -> None:
-        """Makes the folder, and takes away what processes of an older version left beside it."""
+        """Makes the folder, and takes away what processes of an older version kept beside it."""
         self._files.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._root.chmod(0o700)
         self._files.chmod(0o700)
+        for each in self._root.iterdir():
+            if each.is_dir() and _is_id(each.name):
+                shutil.rmtree(each, ignore_errors=True)
 
     def path_of(self, file: str) -> Path:
         """Where a file lies, or would."""

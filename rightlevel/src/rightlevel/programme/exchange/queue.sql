@@ -53,9 +53,10 @@ where id = %(id)s::uuid and ended_at is null and owner is not distinct from %(ow
 returning is_to_stop
 
 -- name: give_run_back
--- Lets an import wait again that this host can't go on with; in order, it was no attempt. Served by the primary key.
+-- Lets an import wait again that this host can't go on with, or ends it where somebody asked; in order, it was no attempt. Served by the primary key.
 update import_run
-set owner = null, state = 'waiting', attempts = attempts - case when %(in_order)s then 1 else 0 end, rows_read = 0, bytes_done = 0,
+set owner = null, state = case when is_to_stop then 'interrupted' else 'waiting' end::import_state, ended_at = case when is_to_stop then %(now)s::timestamptz end,
+    message = case when is_to_stop then %(message)s end, attempts = attempts - case when %(in_order)s then 1 else 0 end, rows_read = 0, bytes_done = 0,
     seen_at = clock_timestamp()
 where id = %(id)s::uuid and ended_at is null and owner = %(owner)s::uuid
 
@@ -71,7 +72,7 @@ returning state::text as state
 -- Says that what waits for its turn is not lost: hosts of an older version would take it for left. Served by import_run_under_way.
 update import_run
 set seen_at = clock_timestamp()
-where state = 'waiting' and owner is null and attempts < %(most)s and seen_at < clock_timestamp() - make_interval(secs => %(every_s)s)
+where state = 'waiting' and owner is null and not is_to_stop and person_id is not null and attempts < %(most)s and seen_at < clock_timestamp() - make_interval(secs => %(every_s)s)
 
 -- name: end_left_runs
 -- Marks the runs that nobody goes on with: of which nobody has heard for long, and that were begun too often, were to be stopped, came by the command line

@@ -129,9 +129,9 @@ async def note_progress(session: Session, run_id: str, owner: str | None, progre
     return noted is not None and noted.is_to_stop
 
 
-async def give_run_back(session: Session, run_id: str, owner: str, *, in_order: bool) -> bool:
-    """Lets an import wait again for any host; how one ended that has ended stays. `in_order`: this counts as no attempt."""
-    values = {"id": run_id, "owner": owner, "in_order": in_order}
+async def give_run_back(session: Session, run_id: str, owner: str, *, in_order: bool, now: datetime) -> bool:
+    """Lets an import wait again for any host, unless it was to stop; how one ended that has ended stays. `in_order`: this counts as no attempt."""
+    values = {"id": run_id, "owner": owner, "in_order": in_order, "now": now, "message": STOPPED}
     tell_queue(session)
     return await session.execute(_queries["give_run_back"], values) == 1
 
