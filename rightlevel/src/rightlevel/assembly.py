@@ -37,6 +37,7 @@ from rightlevel.operations.months import Months
 from rightlevel.operations.own_numbers import Telling, numbers_of
 from rightlevel.operations.photo_album import open_album, open_photo_links, stores_of
 from rightlevel.operations.readings import Readings
+from rightlevel.operations.replica import open_replica
 from rightlevel.operations.room import EVERY_S, Room
 from rightlevel.operations.shared_store import open_shared_store
 from rightlevel.operations.upkeep import SeenSessions, Upkeep
@@ -246,6 +247,9 @@ async def open_platform(
         if is_service:
             beside = supervisor.every("memory room", room.look, period_s=EVERY_S)
             opened.push_async_callback(beside.stop)
+        replica = await opened.enter_async_context(
+            open_replica(database, settings.replica_url if is_service else "", limits, clock)
+        )
         desk = DoctorDesk(
             server.conninfo,
             database.statistics,
@@ -276,7 +280,7 @@ async def open_platform(
             album=album,
             photo_links=await open_photo_links(database),
             form_owners=await open_form_owners(database),
-            exports=await open_exports(database, clock),
+            exports=await open_exports(database, clock, replica),
             supervisor=supervisor,
             proxies=TrustedProxies(settings.trusted_proxies),
             languages=languages,

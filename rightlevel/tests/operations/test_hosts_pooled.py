@@ -154,8 +154,8 @@ async def _is_imported_elsewhere(taking: Platform, importing: Platform, cast: Ca
 @pytest.fixture
 async def two_on_one(
     new_database: Callable[[], OneDatabase],
-) -> AsyncIterator[tuple[Database, Database, str, str]]:
-    """Two programs with limits and names of their own on one connection to the server; how to reach it through the pooler, and past it."""
+) -> AsyncIterator[tuple[Database, Database, str, OneDatabase]]:
+    """Two programs with limits and names of their own on one connection to the server; how to reach it through the pooler; the database itself."""
     one = new_database()
     with pooler(one, connections=1) as database:
         conninfo = database.service_conninfo
@@ -163,13 +163,13 @@ async def two_on_one(
             Database(conninfo, limits=Limits(statement_s=7), application_name="one", pooler=True) as first,
             Database(conninfo, limits=Limits(statement_s=9), application_name="two", pooler=True) as second,
         ):
-            yield first, second, conninfo, one.conninfo
+            yield first, second, conninfo, one
 
 
 async def test_nothing_of_ones_settings_reaches_another_on_the_same_connection(
-    two_on_one: tuple[Database, Database, str, str],
+    two_on_one: tuple[Database, Database, str, OneDatabase],
 ) -> None:
-    first, second, conninfo, _ = two_on_one
+    first, second, conninfo, one = two_on_one
 
     async def ask(database: Database, number: int) -> Own:
         if number % 3 == 0:
@@ -190,23 +190,23 @@ async def test_nothing_of_ones_settings_reaches_another_on_the_same_connection(
             route = "other" if number % 3 == 0 else f"r{number}"
             read_only = "off" if number % 3 == 0 else "on"
             assert (own.statement, own.name, own.read_only) == (statement, f"{name}/{route}", read_only)
-    assert len(standing_settings(conninfo)) == 1
-    with psycopg.connect(conninfo, autocommit=True, prepare_threshold=None) as other:
-        assert other.execute("show statement_timeout").fetchone() == ("0",)
+    assert standing_settings(conninfo) == standing_settings(one.service_conninfo, 1), (
+        "as a connection is that nobody used"
+    )
 
 
 async def test_what_begins_through_the_pooler_that_may_not_ends_with_a_sentence_and_leaves_nothing(
-    two_on_one: tuple[Database, Database, str, str], monkeypatch: pytest.MonkeyPatch
+    two_on_one: tuple[Database, Database, str, OneDatabase], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    *_, conninfo, direct = two_on_one
+    *_, conninfo, one = two_on_one
     before = standing_settings(conninfo, 1)
     with pytest.raises(ServerDidNotStart, match="RIGHTLEVEL_OWNER_DATABASE_URL"):
         ExistingServer(conninfo, conninfo, has_pooler=True).start()
     with monkeypatch.context() as patched:
         patched.setattr("rightlevel.database.migrations.known_migrations", _fails)
         with pytest.raises(Exception, match="made to fail"):
-            await asyncio.to_thread(migrate, direct)
-    with psycopg.connect(direct, autocommit=True) as looking:
+            await asyncio.to_thread(migrate, one.conninfo)
+    with psycopg.connect(one.conninfo, autocommit=True) as looking:
         assert looking.execute("select count(*) from pg_locks where locktype = 'advisory'").fetchone() == (0,)
     assert standing_settings(conninfo, 1) == before
 

@@ -15,19 +15,24 @@ from pathlib import Path
 import msgspec
 import psycopg
 import pytest
-from people import NOW, make_cast
+from people import NOW, Cast, make_cast
 
-from flatwater.clock import StandingClock
+from flatwater.clock import StandingClock, SystemClock
 from flatwater.errors import Refused
-from flatwater.pool import Database
+from flatwater.pool import Database, Limits
 from flatwater.queries import read_queries
+from rightlevel.assembly import open_platform
 from rightlevel.database.migrations import migrate
 from rightlevel.database.ownership import Runner
 from rightlevel.database.server import ServerDidNotStart, existing_server, find_binaries
+from rightlevel.operations import replica as replicas
 from rightlevel.operations.import_runner import ImportRequest, ImportRunner
 from rightlevel.operations.reconcile import reconcile
+from rightlevel.operations.replica import Replica, ReplicaProblem, open_replica
 from rightlevel.programme.exchange import NewRun, read_run
+from rightlevel.programme.exports import ExportAsk, begin_export
 from rightlevel.programme.results import ResultWrite, enter_results
+from rightlevel.settings import Settings
 
 pytestmark = pytest.mark.anyio
 CHILDREN = 400
@@ -47,7 +52,7 @@ select student_id::text as id from result where deleted_at is null and subject =
 -- Holds the whole table.
 lock table student in share row exclusive mode
 """,
-    origin="test_hosts_failover",
+    origin="test_replica",
 )
 
 
@@ -131,8 +136,10 @@ class Pair(msgspec.Struct):
             process.wait(30)
 
 
-@pytest.fixture
-def pair(tmp_path: Path) -> Iterator[Pair]:
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    """Made once; the last test kills its primary."""
+    tmp_path = tmp_path_factory.mktemp("pair")
     binaries = find_binaries()
     runner = Runner(tmp_path, binaries)
     runner.own(tmp_path)
@@ -179,8 +186,87 @@ def pair(tmp_path: Path) -> Iterator[Pair]:
         yield found
 
 
+def add(conninfo: str, words: str) -> None:
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        connection.execute(words.encode())
+
+
+COUNT = read_queries(
+    """
+-- name: count
+-- How many sources there are, and whether this is a replica.
+select (select count(*) from import_source)::int as sources, pg_is_in_recovery() as is_replica
+""",
+    origin="test_replica",
+)["count"]
+
+
+class Seen(msgspec.Struct, frozen=True):
+    sources: int
+    is_replica: bool
+
+
+async def seen_by(replica: Replica) -> tuple[int, bool]:
+    async with replica.snapshot(deadline_s=10) as session:
+        seen = await session.fetch_one(COUNT, {}, into=Seen)
+    assert seen is not None
+    return seen.sources, seen.is_replica
+
+
+async def test_long_reads_go_to_a_replica_once_it_is_as_far_and_to_the_primary_where_it_is_not(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = StandingClock(NOW)
+    monkeypatch.setattr(replicas, "CATCH_UP_S", 0.3)
+    source = "insert into import_source (kind, name, mapping) values ('students', '{}', '')"
+    async with (
+        Database(pair.at("a")) as primary,
+        open_replica(primary, pair.at("b"), Limits(), SystemClock()) as replica,
+    ):
+        for number in range(5):
+            add(pair.at("a"), source.format(f"R{number}"))
+            assert await seen_by(replica) == (number + 1, True), "what was committed is seen at once"
+        # It falls behind; a commit waits until the standby has it, not until it shows it.
+        add(pair.at("b"), "select pg_wal_replay_pause()")
+        await asyncio.sleep(0.2)
+        add(pair.at("a"), source.format("R5"))
+        assert await seen_by(replica) == (6, False), "never less than was committed"
+        add(pair.at("b"), "select pg_wal_replay_resume()")
+        assert (await seen_by(replica))[1] is False, "it is passed over for a while"
+        assert (replica.reads.on_replica, replica.reads.on_primary) == (5, 2)
+    async with Database(pair.at("a")) as primary:
+        # One that follows none goes its own way; one that is away is passed over; neither costs anybody the read.
+        for elsewhere in (pair.at("a"), "host=/nowhere user=owner dbname=postgres"):
+            async with open_replica(primary, elsewhere, Limits(connect_s=0.2), SystemClock()) as replica:
+                assert (await seen_by(replica))[1] is False
+        with pytest.raises(ReplicaProblem, match="RIGHTLEVEL_REPLICA_URL"):
+            async with open_replica(primary, "postgresql://[", Limits(), clock):
+                raise AssertionError
+
+
+@pytest.fixture(scope="module")
+async def cast(pair: Pair, anyio_backend: object) -> Cast:
+    async with Database(pair.at("a")) as database, database.transaction(deadline_s=30) as session:
+        return await make_cast(session)
+
+
+async def test_files_are_taken_out_of_a_replica(pair: Pair, cast: Cast, tmp_path: Path) -> None:
+    settings = Settings(data_folder=tmp_path, memory_bytes=4_000_000_000, replica_url=pair.at("b"))
+    server = existing_server({"DATABASE_URL": pair.at("a")})
+    assert server is not None
+    server.start()
+    async with open_platform(settings, server=server) as platform:
+        async with platform.database.transaction(deadline_s=30) as session:
+            ask = ExportAsk("roster", "csv")
+            export_id = await begin_export(session, cast.coordinator, ask, platform.clock)
+        content = b"".join([each async for each in platform.exports.stream(cast.coordinator, export_id, ask)])
+        assert len(content.splitlines()) > len(cast.students_a)
+        replica = platform.exports._replica
+        assert (replica.reads.on_replica, replica.reads.on_primary) == (1, 0)
+
+
 async def test_nothing_that_was_acknowledged_is_lost_when_the_primary_is_killed_and_an_import_goes_on(
-    pair: Pair, tmp_path: Path
+    pair: Pair, cast: Cast, tmp_path: Path
 ) -> None:
     clock, told = StandingClock(NOW), dict[str, float]()
     server = existing_server({"DATABASE_URL": pair.at("b")})
@@ -189,7 +275,6 @@ async def test_nothing_that_was_acknowledged_is_lost_when_the_primary_is_killed_
         server.start()
     async with Database(pair.conninfo) as database:
         async with database.transaction(deadline_s=30) as session:
-            cast = await make_cast(session)
             values = {"school": cast.school_a, "year": cast.school_year, "many": CHILDREN}
             children = [each.id for each in await session.fetch_all(QUERIES["fill"], values, into=Child)]
         runner = ImportRunner(database, clock, tmp_path / "imports")
