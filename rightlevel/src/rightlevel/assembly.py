@@ -177,6 +177,7 @@ async def open_platform(
             supervisor,
             owner=hosts.id,
             hosts=lambda: len(hosts.known),
+            gone=lambda: hosts.predecessors,
             is_alone=server.is_private,
         )
         store = await opened.enter_async_context(open_shared_store(settings.valkey_url if is_service else ""))

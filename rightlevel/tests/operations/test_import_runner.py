@@ -91,6 +91,9 @@ update import_run set state = 'interrupted', ended_at = now() where id = %(id)s:
 -- name: forget
 -- Nobody has said for long that this run is alive.
 update import_run set seen_at = '2020-01-01' where id = %(id)s::uuid
+-- name: some_seconds
+-- Nobody has said for some seconds that this run is alive.
+update import_run set seen_at = clock_timestamp() - interval '10 seconds' where id = %(id)s::uuid
 -- name: attempts
 -- How often a run was begun.
 select attempts from import_run where id = %(id)s::uuid
@@ -384,6 +387,25 @@ async def test_any_host_takes_what_waits_and_what_one_person_sent_comes_in_its_o
     await second.wait_until_idle()
     await second.stop()
     assert [(await running.run_of(each.id)).state for each in (*mine, theirs)] == ["done"] * 3
+
+
+async def test_who_comes_in_a_killed_hosts_place_goes_on_with_its_import_soon(
+    running: Running, tmp_path: Path
+) -> None:
+    killed = ImportRunner(running.database, running.clock, tmp_path / "imports")
+    (tmp_path / "imports" / "files").mkdir(parents=True)
+    run = await killed.submit(running.request("A,G1,x,f,3\n"))
+    assert await cast("Any", killed)._claim() is not None
+    async with running.database.transaction(deadline_s=5) as session:
+        await session.execute(QUERIES["some_seconds"], {"id": run.id})
+    for gone, state in ((), "reading"), ((killed.owner,), "done"):
+        host = ImportRunner(
+            running.database, running.clock, tmp_path / "imports", gone=lambda gone=gone: gone
+        )
+        await host.start()
+        await host.wait_until_idle()
+        await host.stop()
+        assert (await running.run_of(run.id)).state == state
 
 
 async def test_many_hosts_that_look_at_once_take_an_import_once(running: Running, tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ from rightlevel.programme.exchange import (
     NewRun,
     Progress,
     SheetFault,
+    Unseen,
     claim_run,
     end_left_runs,
     fail_run,
@@ -70,6 +71,8 @@ LOOK_AT_QUEUE_S: Final = 5.0
 MARK_EVERY_S: Final = 15.0
 TAKEN_OVER_AFTER_S: Final = 60.0
 """So long nobody may have heard of an import before another host takes it over; an import under way is heard of every second."""
+GONE_S: Final = 5.0
+"""Where that host is known to be gone: whoever came in its place has its name, or no other can be. Five notes that did not come."""
 UNSEEN_S: Final = 120.0
 """So long nobody may have said that a run is alive before it counts as left where nobody goes on with it."""
 MOST_UNMARKED: Final = 100
@@ -304,7 +307,8 @@ class _Noting:
 class ImportRunner:
     """This host's hand in the queue: takes files over, and imports what waits one after another, whichever host was sent it.
 
-    `owner` is this host's id, `hosts` tells how many there are. `is_alone`: no other can be, so what somebody else had in hand was left and is begun again at once.
+    `owner` is this host's id, `hosts` tells how many there are, `gone` in whose place this one came. `is_alone`: no other can be, so what somebody
+    else had in hand was left.
     """
 
     def __init__(
@@ -316,6 +320,7 @@ class ImportRunner:
         *,
         owner: str | None = None,
         hosts: Callable[[], int] = lambda: 1,
+        gone: Callable[[], tuple[str, ...]] = tuple,
         is_alone: bool = False,
     ) -> None:
         self.owner = owner or str(uuid.uuid4())
@@ -324,7 +329,8 @@ class ImportRunner:
         self._clock = clock
         self._spool = Spool(folder)
         self._hosts = hosts
-        self._taken_over_after_s = 0.0 if is_alone else TAKEN_OVER_AFTER_S
+        self._gone = gone
+        self._taken_over_after_s = GONE_S if is_alone else TAKEN_OVER_AFTER_S
         self._word = asyncio.Event()
         self._looked = 0
         self._in_hand: str | None = None
@@ -429,7 +435,9 @@ class ImportRunner:
     async def _claim(self) -> ClaimedRun | None:
         # On the connection kept apart, so that a host at rest keeps no other open for it.
         async with self._database.operations(deadline_s=SHORT_S, writes=True) as session:
-            return await claim_run(session, self.owner, self._taken_over_after_s)
+            return await claim_run(
+                session, self.owner, Unseen(self._taken_over_after_s, self._gone(), GONE_S)
+            )
 
     async def _import_one(self, run: ClaimedRun, loop: TaskLoop) -> None:
         if run.attempts > 1:

@@ -15,7 +15,8 @@ with waiting as materialized (
     from import_run u
     where u.state in ('waiting', 'reading', 'saving') and u.ended_at is null and u.person_id is not null and not u.is_to_stop
         and (u.undoes is not null or u.file is not null) and u.attempts < %(most)s
-        and (u.owner is null and u.state = 'waiting' or u.owner is not null and u.seen_at < clock_timestamp() - make_interval(secs => %(unseen_s)s))
+        and (u.owner is null and u.state = 'waiting' or u.owner is not null
+            and u.seen_at < clock_timestamp() - make_interval(secs => case when u.owner = any(%(gone)s::uuid[]) then %(gone_s)s else %(unseen_s)s end))
         and not exists (
             select from import_run e
             where e.state in ('waiting', 'reading', 'saving') and e.person_id = u.person_id and (e.started_at, e.id) < (u.started_at, u.id))

@@ -101,9 +101,18 @@ def tell_queue(session: Session) -> None:
     session.invalidate(QUEUE)
 
 
-async def claim_run(session: Session, owner: str, unseen_s: float) -> ClaimedRun | None:
+class Unseen(msgspec.Struct, frozen=True):
+    """So long nobody may have heard of an import before another host takes it over; of those that `gone` hosts had in hand, by their ids, `gone_s`."""
+
+    unseen_s: float
+    gone: tuple[str, ...] = ()
+    gone_s: float = 0.0
+
+
+async def claim_run(session: Session, owner: str, unseen: Unseen) -> ClaimedRun | None:
     """Takes the next import in hand; None where there is none to take. *Cost*: one statement; waits for nobody."""
-    values = {"owner": owner, "unseen_s": unseen_s, "most": MOST_ATTEMPTS}
+    values = {"owner": owner, "most": MOST_ATTEMPTS, "unseen_s": unseen.unseen_s}
+    values |= {"gone": list(unseen.gone), "gone_s": unseen.gone_s}
     return await session.fetch_one(_queries["claim_run"], values, into=ClaimedRun)
 
 
