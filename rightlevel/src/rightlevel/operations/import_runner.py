@@ -334,6 +334,7 @@ class ImportRunner:
         self._word = asyncio.Event()
         self._looked = 0
         self._in_hand: str | None = None
+        self._is_claiming = False
         self._loops: list[TaskLoop] = []
         self._unmarked: deque[Mark] = deque(maxlen=MOST_UNMARKED)
 
@@ -368,10 +369,10 @@ class ImportRunner:
         for loop in self._loops:
             await loop.stop()
         self._loops = []
-        left, self._in_hand = self._in_hand, None
-        if left is not None:
+        if self._in_hand is not None or self._is_claiming:
+            self._in_hand, self._is_claiming = None, False
             with suppress(Refused):  # then it is taken over when nobody has heard of it for long enough
-                await self._database.run(self._giving_back(left, in_order=True), deadline_s=SHORT_S)
+                await self._database.run(self._giving_back(None, in_order=True), deadline_s=SHORT_S)
 
     async def submit(
         self, request: ImportRequest, keep: Callable[[Session, ImportRun], Awaitable[None]] | None = None
@@ -405,7 +406,7 @@ class ImportRunner:
             run = await self._database.run(begin, deadline_s=SHORT_S)
         except CommitUnknown:
             raise  # it may wait, and needs its file then; else that goes when it is old
-        except BaseException:
+        except Exception:
             if sent is not None:
                 self._spool.remove(new.file)
             raise
@@ -422,7 +423,11 @@ class ImportRunner:
     async def _work(self, loop: TaskLoop) -> None:
         while True:
             self._word.clear()
+            self._is_claiming = (
+                True  # until its answer is here: a stop in between gives back what was claimed
+            )
             run = await self._claim()
+            self._in_hand, self._is_claiming = None if run is None else run.id, False
             if run is None:
                 self._looked += 1
                 loop.turned()
@@ -442,7 +447,6 @@ class ImportRunner:
     async def _import_one(self, run: ClaimedRun, loop: TaskLoop) -> None:
         if run.attempts > 1:
             log.info("import %s is begun again, for the %d. time", run.id, run.attempts)
-        self._in_hand = run.id
         try:
             await perform_import(
                 self._database,
@@ -484,7 +488,9 @@ class ImportRunner:
         except Refused:
             self._unmarked.append(give_back)
 
-    def _giving_back(self, run_id: str, *, in_order: bool) -> Mark:
+    def _giving_back(self, run_id: str | None, *, in_order: bool) -> Mark:
+        """Lets an import wait again, or whatever this host has in hand."""
+
         async def give_back(session: Session) -> None:
             await give_run_back(session, run_id, self.owner, in_order=in_order, now=self._clock.now())
 

@@ -54,12 +54,13 @@ where id = %(id)s::uuid and ended_at is null and owner is not distinct from %(ow
 returning is_to_stop
 
 -- name: give_run_back
--- Lets an import wait again that this host can't go on with, or ends it where somebody asked; in order, it was no attempt. Served by the primary key.
+-- Lets an import wait again that this host can't go on with, or ends it where somebody asked; in order, it was no attempt. A null gives back all
+-- that the host has in hand. Served by import_run_under_way, which holds few.
 update import_run
 set owner = null, state = case when is_to_stop then 'interrupted' else 'waiting' end::import_state, ended_at = case when is_to_stop then %(now)s::timestamptz end,
     message = case when is_to_stop then %(message)s end, attempts = attempts - case when %(in_order)s then 1 else 0 end, rows_read = 0, bytes_done = 0,
     seen_at = clock_timestamp()
-where id = %(id)s::uuid and ended_at is null and owner = %(owner)s::uuid
+where state in ('waiting', 'reading', 'saving') and ended_at is null and owner = %(owner)s::uuid and (id = %(id)s::uuid or %(id)s::uuid is null)
 
 -- name: ask_to_stop
 -- Somebody asks that an import ends: one that waits has ended with it, one at work is told within a second. Served by the primary key.

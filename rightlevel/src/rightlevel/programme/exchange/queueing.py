@@ -138,11 +138,16 @@ async def note_progress(session: Session, run_id: str, owner: str | None, progre
     return noted is not None and noted.is_to_stop
 
 
-async def give_run_back(session: Session, run_id: str, owner: str, *, in_order: bool, now: datetime) -> bool:
-    """Lets an import wait again for any host, unless it was to stop; how one ended that has ended stays. `in_order`: this counts as no attempt."""
+async def give_run_back(
+    session: Session, run_id: str | None, owner: str, *, in_order: bool, now: datetime
+) -> int:
+    """Lets an import that a host has in hand (all of them, where none is named) wait again for any host, unless it was to stop; how many.
+
+    How one ended that has ended stays. `in_order`: this counts as no attempt.
+    """
     values = {"id": run_id, "owner": owner, "in_order": in_order, "now": now, "message": STOPPED}
     tell_queue(session)
-    return await session.execute(_queries["give_run_back"], values) == 1
+    return await session.execute(_queries["give_run_back"], values)
 
 
 async def stop_run(session: Session, actor: Actor, run_id: str, clock: Clock) -> ImportRun:
