@@ -1158,15 +1158,15 @@ _on_form("publish_form", "POST", "publish", lambda version, _d: {"version": vers
 
 
 def _held(w: World, d: Deed, answer: Any) -> None:
-    """A session as it was sent: of three children one comes, one comes late, one is absent."""
-    marked = len(answer["marks"])
+    """A session as it was sent: of three children one comes, one comes late, one is absent; who went from the group meanwhile is not marked."""
+    marked = [number for number, each in enumerate(answer["marks"]) if each["code"] == "saved"]
     known = {
         "school": d.given["school"],
         "subject": d.given["subject"],
         "held_on": w.day(),
         "minutes": 45,
-        "there": marked - marked // 3,
-        "marked": marked,
+        "there": sum(number % 3 != 2 for number in marked),
+        "marked": len(marked),
     }
     w.things.setdefault("session", {})[d.uuid()] = known
 
