@@ -82,8 +82,9 @@ bench: $(DEV_READY) ## Repeat the measurements in benchmarks/ (long), or compare
 simulate: $(DEV_READY) ## The simulated programme: deeds by seed against the real program, beside a model (ARGS="--seed 7 --minutes 20")
 	$(BIN)/python -m simulation $(ARGS)
 
-hosts: $(DEV_READY) ## Several hosts, rehearsed on this machine: three of them on one database, driven by the simulated programme (a short form is in make test)
-	$(BIN)/pytest -q rightlevel/tests/operations/test_hosts.py rightlevel/tests/operations/test_hosts_serving.py
+hosts: $(DEV_READY) ## Several hosts, rehearsed on this machine: processes, PgBouncer, a standby, and the simulated programme on three (a short form is in make test)
+	$(BIN)/pytest -q -rs rightlevel/tests/operations/test_hosts.py rightlevel/tests/operations/test_hosts_serving.py rightlevel/tests/operations/test_hosts_pooled.py \
+		rightlevel/tests/operations/test_replica.py rightlevel/tests/operations/test_import_runner.py
 	$(BIN)/python -m simulation --hosts 3 $(ARGS)
 
 requests: $(DEV_READY) ## 20,000 requests made up from the API document, by every role (CASES=20000 SEED=11)

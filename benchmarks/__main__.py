@@ -47,6 +47,7 @@ BENCHES = (
     "verification_queue",
     "roads",
     "together",
+    "hosts",
     "pages",
     "phone",
     "phone_memory",

@@ -82,6 +82,23 @@ async def test_a_commit_is_heard_everywhere(
     await until(lambda: held(other) == left, within_s=6)
 
 
+async def test_a_name_that_no_cache_has_is_heard_by_whoever_asked_and_makes_nothing_stale(
+    processes: list[Process],
+) -> None:
+    writer, other = processes
+    fill(writer, other)
+    words: list[str] = []
+    for each, name in ((writer, "here"), (other, "there")):
+        each.invalidation.hear("queue", lambda name=name: words.append(name))
+    with pytest.raises(ValueError, match="heard already"):
+        other.invalidation.hear("queue", list)
+    async with writer.database.transaction(deadline_s=5) as session:
+        session.invalidate("queue")
+    assert words == ["here"], "at once in the writer's own process"
+    await until(lambda: "there" in words, within_s=6)
+    assert held(writer) == held(other) == ["a", "b"]
+
+
 async def test_what_is_rolled_back_is_never_told(processes: list[Process]) -> None:
     writer, other = processes
     fill(writer, other)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -25,6 +26,16 @@ from flatwater.tables import OUTBOX
 from flatwater.transaction import ConstraintViolated, Session
 
 PROGRAM = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
+
+
+def _version() -> tuple[int, ...]:
+    """Of the PgBouncer here; none where there is none."""
+    if PROGRAM is None:
+        return ()
+    said = subprocess.run([PROGRAM, "--version"], capture_output=True, text=True, check=True, timeout=10)
+    return tuple(int(each) for each in re.findall(r"\d+", said.stdout)[:2])
+
+
 pytestmark = [
     pytest.mark.anyio,
     pytest.mark.skipif(PROGRAM is None, reason="pgbouncer is not installed here"),
@@ -134,6 +145,20 @@ async def test_no_statement_is_kept_unless_the_pooler_is_said_to_bring_it_along(
     # The server itself brings its own along, as such a pooler would.
     async with Database(conninfo, pooler=True, pooler_keeps_statements=True) as keeping:
         assert await _prepared(keeping) == 1
+
+
+@pytest.mark.skipif(
+    _version() >= (1, 24), reason="this PgBouncer keeps statements unless it is told otherwise"
+)
+async def test_a_pooler_that_keeps_no_statements_is_not_believed_to_and_nothing_is_left(pooler: str) -> None:
+    with pytest.raises(LimitsNotHeld, match="max_prepared_statements"):
+        async with Database(pooler, pooler=True, pooler_keeps_statements=True):
+            raise AssertionError
+    with psycopg.connect(pooler, autocommit=True, prepare_threshold=None) as other:
+        for _ in range(5):
+            assert other.execute(
+                "select count(*) from pg_prepared_statements where not from_sql"
+            ).fetchone() == (0,)
 
 
 def test_word_by_notify_is_refused_where_nothing_could_be_heard(conninfo: str) -> None:

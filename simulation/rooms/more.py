@@ -774,6 +774,52 @@ class UndoImport:
         return [EVERYTHING]
 
 
+@kind("stop_import", "POST /api/v1/imports/{id}/stop", "POST /imports/{id}/stop", weight=0.05)
+class StopImport:
+    """A file with a new child is sent and stopped at once: it was saved, and is undone, or nothing of it was; then the child is nowhere."""
+
+    make = UndoImport.make
+    judge = UndoImport.judge
+
+    @staticmethod
+    async def send(go: Any, w: World, d: Deed) -> Any:
+        school = await go.read("GET", f"/api/v1/schools/{w.ids[d.given['school']]}")
+        if not school.is_done:
+            return school
+        text = CSV + f"{school.data['code']},U{d.key},{name_of(d.key)} Gone,1,3\n"
+        fields = {"kind": "students", "dry_run": "false"}
+        told = await go.upload("/api/v1/imports", fields, "stopped.csv", text.encode(), "text/csv")
+        if not told.is_done:
+            return told
+        page = f"/imports/{told.data['id']}"
+        if d.key % 2:
+            await go.form(page, f"{page}/stop")
+        else:
+            await go.write("POST", f"/api/v1{page}/stop", None)
+        run = await go.until_ended(f"/api/v1{page}")
+        if run["state"] == "done":
+            undone = await go.write("POST", f"/api/v1{page}/undo", None)
+            if undone.is_done:
+                await go.until_ended(f"/api/v1/imports/{undone.data['id']}")
+        elif run["state"] == "faulty":
+            told.status, told.code, told.data = 409, "import faulty", None
+            return told
+        found = await go.read("GET", f"/api/v1/students?school_id={w.ids[d.given['school']]}&search=U{d.key}")
+        told.data = {**run, "left": len(found.data["items"])}
+        return told
+
+    @staticmethod
+    def apply(w: World, _d: Deed, answer: Any) -> None:
+        if answer["state"] not in ("done", "interrupted") or answer["left"]:
+            w.keys_made.setdefault("verdicts", []).append(
+                ("the stopping of an import", "done or interrupted, none left", True, str(answer))
+            )
+
+    @staticmethod
+    def touches(_w: World, _d: Deed) -> Any:
+        return [EVERYTHING]
+
+
 # Schools by a file ------------------------------------------------------------------------------------------------------------
 
 

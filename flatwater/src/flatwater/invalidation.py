@@ -58,6 +58,7 @@ class Invalidation:
         self._database = database
         self._supervisor = supervisor or Supervisor(database.clock)
         self._caches: dict[str, Cache[Any]] = {}
+        self._hearers: dict[str, Callable[[], None]] = {}
         self._loop: TaskLoop | None = None
         self._heard_first = asyncio.Event()
         self._second_levels: list[SharedCache[Any]] = []
@@ -74,6 +75,15 @@ class Invalidation:
             raise ValueError(f"two caches are called {cache.name}")
         self._caches[cache.name] = cache
         cache.trust_until(self._trusted_until)
+
+    def hear(self, name: str, told: Callable[[], None]) -> None:
+        """From now on `told` is called whenever any process tells of this name (`session.invalidate(name)`), which no cache has: something waits.
+
+        And whenever something may have been missed. It returns at once and raises nothing; a word may come twice.
+        """
+        if name in self._hearers:
+            raise ValueError(f"{name} is heard already")
+        self._hearers[name] = told
 
     def statistics(self) -> HearingStatistics:
         """Counters since the start, and whether this process hears now."""
@@ -105,7 +115,10 @@ class Invalidation:
     def apply(self, drops: Iterable[Drop]) -> None:
         """Forgets in this process what was made stale; what is not kept here is none of its business."""
         drops = list(drops)
-        self._tell_second_levels(drops)
+        if kept := [each for each in drops if each.cache not in self._hearers]:
+            self._tell_second_levels(kept)
+        for name in {each.cache for each in drops} & self._hearers.keys():
+            self._hearers[name]()
         for drop in drops:
             cache = self._caches.get(drop.cache)
             if cache is None:
@@ -203,6 +216,8 @@ class Invalidation:
             cache.drop_all()
         for second in self._second_levels:
             second.owe_everything()
+        for told in self._hearers.values():
+            told()
 
     def _trust(self, until: float) -> None:
         self._trusted_until = until

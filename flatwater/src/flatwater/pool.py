@@ -21,6 +21,7 @@ import psycopg
 import psycopg_pool
 from psycopg import errors
 from psycopg.conninfo import make_conninfo
+from psycopg.sql import SQL, Identifier
 
 from flatwater.announcing import Announcer, Way
 from flatwater.begun import Rest, begun
@@ -301,8 +302,14 @@ class Database:
             )
             held = dict(await cursor.fetchall())
             version = connection.info.server_version
+            passes_names_on = self._has_pooler and self._prepares and await _passes_names_on(connection)
             if self._has_pooler:
                 await connection.execute("COMMIT")
+        if passes_names_on:
+            raise LimitsNotHeld(
+                "The pooler keeps no prepared statements (PgBouncer before 1.21, or with max_prepared_statements = 0): another connection would not know "
+                "ours. Open it without pooler_keeps_statements, or let the pooler keep them."
+            )
         wrong = [
             f"{name} is {held.get(name)}, not {value}"
             for name, value in wanted.items()
@@ -796,3 +803,24 @@ def _is_alive(connection: Connection) -> bool:
     except errors.Error:
         return False
     return not connection.closed
+
+
+async def _passes_names_on(connection: Connection) -> bool:
+    """Whether a pooler hands the server our own names of prepared statements: one that keeps them gives each a name of its own.
+
+    Asked in a transaction, which leaves nothing behind. Without a pooler in between nothing is passed on: the server's process is whom we reached.
+    """
+    await connection.execute("select 1", prepare=True)
+    cursor = await connection.execute(
+        "select pg_backend_pid(), (select min(name) from pg_prepared_statements where not from_sql and statement = 'select 1')",
+        prepare=False,
+    )
+    row = await cursor.fetchone()
+    process_id, name = row if row is not None else (0, None)
+    if process_id == connection.info.backend_pid or name is None or not name.startswith("_pg3_"):
+        await connection.execute(
+            "deallocate all", prepare=False
+        )  # of this session's own: the pooler's, or the server's
+        return False
+    await connection.execute(SQL("deallocate {}").format(Identifier(name)), prepare=False)
+    return True

@@ -26,7 +26,7 @@ from rightlevel.operations.clean_up import CleanUp
 from rightlevel.operations.device_key import DeviceNames, open_device_names
 from rightlevel.operations.doctor_desk import DoctorDesk
 from rightlevel.operations.exporting import Exports, open_exports
-from rightlevel.operations.file_folders import archive_folder
+from rightlevel.operations.file_folders import archive_folder, import_folder
 from rightlevel.operations.form_owners import FormOwners, open_form_owners
 from rightlevel.operations.hosts import Hosts
 from rightlevel.operations.import_runner import ImportRunner
@@ -37,6 +37,7 @@ from rightlevel.operations.months import Months
 from rightlevel.operations.own_numbers import Telling, numbers_of
 from rightlevel.operations.photo_album import open_album, open_photo_links, stores_of
 from rightlevel.operations.readings import Readings
+from rightlevel.operations.replica import open_replica
 from rightlevel.operations.room import EVERY_S, Room
 from rightlevel.operations.shared_store import open_shared_store
 from rightlevel.operations.upkeep import SeenSessions, Upkeep
@@ -44,6 +45,7 @@ from rightlevel.operations.vitals import Vitals, watching
 from rightlevel.operations.watch import alerting, channels_of, declare_metrics
 from rightlevel.operations.webhook_sending import telling_webhooks
 from rightlevel.programme.accounts import PasswordHasher, Scopes
+from rightlevel.programme.exchange import QUEUE
 from rightlevel.programme.exercises import ensure_first_exercises
 from rightlevel.programme.forms import ensure_first_form
 from rightlevel.programme.languages import KeptLanguages, learn_languages
@@ -166,7 +168,19 @@ async def open_platform(
         await database.run(ensure_first_form, deadline_s=FIRST_FORM_S, idempotent=True)
         await database.run(ensure_first_tools, deadline_s=FIRST_FORM_S, idempotent=True)
         await database.run(ensure_first_exercises, deadline_s=FIRST_FORM_S, idempotent=True)
-        imports = ImportRunner(database, clock, settings.data_folder / "imports", supervisor)
+        # A private server has one host, and no other to agree with about files.
+        signs = () if server.is_private else stores_of(settings, clock)
+        hosts = Hosts(database, clock, port=settings.port, signs=signs)
+        imports = ImportRunner(
+            database,
+            clock,
+            import_folder(settings),
+            supervisor,
+            owner=hosts.id,
+            hosts=lambda: len(hosts.known),
+            gone=lambda: hosts.predecessors,
+            is_alone=server.is_private,
+        )
         store = await opened.enter_async_context(open_shared_store(settings.valkey_url if is_service else ""))
         vitals = await opened.enter_async_context(
             watching(
@@ -183,6 +197,7 @@ async def open_platform(
         scopes, invalidation = Scopes(clock), Invalidation(database, supervisor=supervisor)
         second_levels = () if store is None else (scopes.share(store),)
         invalidation.watch(second_levels[0] if second_levels else scopes.cache)
+        invalidation.hear(QUEUE, imports.hear)
         caches = (cast("Cache[object]", scopes.cache),)
         readings = Readings(database, server, caches, vitals.memory, lambda: vitals.shedder.turning_away_s)
         delivery = Delivery(channels_of(settings), supervisor=supervisor)
@@ -196,9 +211,6 @@ async def open_platform(
             supervisor=supervisor,
             second_levels=second_levels,
         )
-        # A private server has one host, and no other to agree with about files.
-        signs = () if server.is_private else stores_of(settings, clock)
-        hosts = Hosts(database, clock, port=settings.port, signs=signs)
         own = Telling(settings.data_folder, database, vitals.budgets.growth.standing, clock)
         if is_service:
             opened.push_async_callback(hosts.leave)
@@ -240,6 +252,9 @@ async def open_platform(
         if is_service:
             beside = supervisor.every("memory room", room.look, period_s=EVERY_S)
             opened.push_async_callback(beside.stop)
+        replica = await opened.enter_async_context(
+            open_replica(database, settings.replica_url if is_service else "", limits, clock)
+        )
         desk = DoctorDesk(
             server.conninfo,
             database.statistics,
@@ -270,7 +285,7 @@ async def open_platform(
             album=album,
             photo_links=await open_photo_links(database),
             form_owners=await open_form_owners(database),
-            exports=await open_exports(database, clock),
+            exports=await open_exports(database, clock, replica),
             supervisor=supervisor,
             proxies=TrustedProxies(settings.trusted_proxies),
             languages=languages,

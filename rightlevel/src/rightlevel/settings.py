@@ -38,6 +38,8 @@ class Settings(msgspec.Struct, frozen=True):
     """Whether DATABASE_URL leads through a pooler in transaction mode (PgBouncer), and whether that keeps prepared statements."""
     valkey_url: str = ""
     """A Valkey or Redis server that several hosts share: allowances and a second level of the caches. Nothing needs it."""
+    replica_url: str = ""
+    """A replica of the database from which files are taken out, where it is as far as the primary. Nothing needs it."""
     session_idle_s: float = 14 * 86_400
     session_life_s: float = 90 * 86_400
     cookie_is_secure: Literal["auto", "true", "false"] = "auto"
@@ -74,7 +76,11 @@ class Settings(msgspec.Struct, frozen=True):
 
     def __repr__(self) -> str:
         # An address may carry a password.
-        hidden = {name for name in self.__struct_fields__ if "secret" in name or name == "valkey_url"}
+        hidden = {
+            name
+            for name in self.__struct_fields__
+            if "secret" in name or name in ("valkey_url", "replica_url")
+        }
         shown = {name: getattr(self, name) for name in self.__struct_fields__ if name not in hidden}
         return f"Settings({shown})"
 

@@ -117,6 +117,15 @@ async def test_one_of_several_hosts_is_elected_and_another_follows_when_it_ends_
     assert not second.is_elected, "it comes back and is told that another is"
 
 
+async def test_who_comes_in_a_killed_hosts_place_knows_whom_it_follows(database: Database) -> None:
+    killed, other = (Hosts(database, StandingClock(NOW), port=port) for port in (8001, 8002))
+    await killed.arrive()
+    await other.arrive()
+    follows = Hosts(database, StandingClock(NOW), port=8001)
+    await follows.arrive()
+    assert (killed.predecessors, other.predecessors, follows.predecessors) == ((), (), (killed.id,))
+
+
 async def test_a_host_is_told_as_its_health_says_and_beyond_measure_is_the_worst(database: Database) -> None:
     first, second = (Hosts(database, StandingClock(NOW), port=port) for port in (8001, 8002))
     await first.arrive()

@@ -178,3 +178,62 @@ async def test_every_page_of_operations_shows_all_hosts_and_the_elected_one_is_f
     for host in left:
         async with host.client("admin") as client:
             assert (await client.get("/version")).status_code == 200
+
+
+OF_THE_IMPORT = "from import_run where id = '{}'"
+
+
+async def test_an_import_whose_host_is_killed_goes_on_on_another_and_is_saved_once(
+    two: TwoHosts, tmp_path: Path
+) -> None:
+    environment = {"DATABASE_URL": two.conninfo, "RIGHTLEVEL_FILES_FOLDER": str(two.shared)}
+    with running(tmp_path, free_port(), environment=environment, is_prepared=True) as third:
+        alive = [each for each in (*two.hosts, third) if each.process.poll() is None]
+        first, second = alive[-2:]
+        async with first.client("coordinator") as client:
+            rows = "school_code,code,name,sex,grade\n" + "".join(f"A,KH{n},x,f,3\n" for n in range(500))
+            files = {"file": ("killed.csv", rows.encode(), "text/csv")}
+            sent = await client.post(
+                "/api/v1/imports", data={"kind": "students", "dry_run": "true"}, files=files
+            )
+            assert sent.status_code == 202, sent.text
+            looked_at = await _ended(two, sent.json()["id"])
+        assert looked_at == ("done", 500)
+        with psycopg.connect(two.conninfo) as holding:
+            holding.execute("lock table student in share row exclusive mode")
+            async with second.client("coordinator") as client:  # not who took the file
+                applied = await client.post(f"/api/v1/imports/{sent.json()['id']}/apply", json={})
+                assert applied.status_code in (200, 202), applied.text
+                run_id = applied.json()["id"]
+            of_it = OF_THE_IMPORT.format(run_id)
+            until = time.monotonic() + 30
+            while two.rows(f"select state::text {of_it}") != [("saving",)]:
+                assert time.monotonic() < until
+                await asyncio.sleep(0.05)
+            ((process_id,),) = two.rows(
+                f"select h.process_id from host_standing h where h.id = (select owner {of_it})"
+            )
+            os.kill(process_id, signal.SIGKILL)
+        # What a minute would do: nobody has heard of it for long.
+        two.rows(f"update import_run set seen_at = seen_at - interval '2 minutes' where id = '{run_id}'")
+        assert await _ended(two, run_id) == ("done", 500)
+        assert two.rows("select count(*) from student where code like 'KH%'") == [(500,)]
+        assert two.rows(f"select attempts::int {of_it}") == [(2,)]
+        ((took_over,),) = two.rows(
+            f"select h.process_id from host_standing h where h.id = (select owner {of_it})"
+        )
+        assert took_over in {each.process.pid for each in alive} - {process_id}
+        assert [each.name for each in (two.shared / "imports" / "files").iterdir()] == []
+
+
+async def _ended(two: TwoHosts, run_id: str) -> tuple[str, int]:
+    """How an import ended: its state and how much it added."""
+    until = time.monotonic() + 40
+    while True:
+        ((state, added, ended_at),) = two.rows(
+            "select state::text, added, ended_at " + OF_THE_IMPORT.format(run_id)
+        )
+        if ended_at is not None:
+            return state, added
+        assert time.monotonic() < until, state
+        await asyncio.sleep(0.1)

@@ -17,6 +17,7 @@ import pytest
 from people import NOW, Cast, make_cast
 
 from flatwater.clock import StandingClock
+from flatwater.errors import CommitUnknown, DatabaseUnavailable
 from flatwater.paging import PageRequest
 from flatwater.pool import Database
 from flatwater.queries import read_queries
@@ -24,22 +25,24 @@ from rightlevel.operations import import_runner
 from rightlevel.operations.import_runner import (
     ImportRequest,
     ImportRunner,
-    ImportsBusy,
+    ImportStopped,
     begin_import,
     perform_import,
 )
 from rightlevel.operations.reconcile import reconcile
-from rightlevel.operations.spool import Spool
 from rightlevel.programme.errors import Forbidden
 from rightlevel.programme.exchange import (
     ImportCollided,
+    ImportEndedBefore,
     ImportRun,
+    ImportsBusy,
     NewRun,
     Progress,
     fail_run,
     list_faults,
     list_runs,
     read_run,
+    stop_run,
     store,
 )
 from rightlevel.programme.results import ResultWrite, enter_results
@@ -81,13 +84,25 @@ returning id::text as id
 lock table school_year in access exclusive mode
 -- name: try_often
 -- Several processes ended over this run.
-update import_run set attempts = 3, file = %(file)s::uuid, kind = 'students', person_id = %(person)s where id = %(id)s::uuid
+update import_run set attempts = 3, owner = gen_random_uuid(), file = %(file)s::uuid, kind = 'students', person_id = %(person)s where id = %(id)s::uuid
 -- name: interrupt
 -- What another process writes down of a run of which it heard nothing.
 update import_run set state = 'interrupted', ended_at = now() where id = %(id)s::uuid
 -- name: forget
 -- Nobody has said for long that this run is alive.
 update import_run set seen_at = '2020-01-01' where id = %(id)s::uuid
+-- name: some_seconds
+-- Nobody has said for some seconds that this run is alive.
+update import_run set seen_at = clock_timestamp() - interval '10 seconds' where id = %(id)s::uuid
+-- name: attempts
+-- How often a run was begun.
+select attempts from import_run where id = %(id)s::uuid
+-- name: take
+-- Another host has it in hand.
+update import_run set owner = gen_random_uuid(), state = 'reading' where id = %(id)s::uuid
+-- name: held
+-- Somebody is at work on it.
+select pg_advisory_xact_lock(hashtextextended('import ' || %(id)s, 0)) is null as held
 """,
     origin="test_import_runner",
 )
@@ -110,6 +125,12 @@ class Running(msgspec.Struct, frozen=True):
     async def run_of(self, run_id: str) -> ImportRun:
         async with self.database.read(deadline_s=5) as session:
             return await read_run(session, self.cast.coordinator, run_id)
+
+    async def lets_be_forgotten(self, *run_ids: str) -> None:
+        """What a minute does: nobody has heard of them for long."""
+        async with self.database.transaction(deadline_s=5) as session:
+            for run_id in run_ids:
+                await session.execute(QUERIES["forget"], {"id": run_id})
 
     async def count(self, code: str) -> int:
         async with self.database.read(deadline_s=5) as session:
@@ -226,7 +247,7 @@ async def test_a_stopped_platform_saves_nothing_of_the_file_and_the_next_one_beg
         running.clock.advance(1)
         await runner.stop()
     assert (await running.count("S1"), await running.count("S2")) == (0, 0)
-    assert [(await running.run_of(run.id)).ended_at for run in (first, second)] == [None, None]
+    assert [(await running.run_of(run.id)).state for run in (first, second)] == ["waiting"] * 2
     following = ImportRunner(running.database, running.clock, tmp_path / "imports")
     await following.start()
     await following.wait_until_idle()
@@ -262,9 +283,12 @@ async def test_an_import_whose_process_is_killed_is_begun_again_and_saved_once(
             killed.kill()
             await killed.wait()
     assert await running.count(f"{prefix}0") == 0, "nothing of it is seen"
+    await running.lets_be_forgotten(run_id)
     following = ImportRunner(running.database, running.clock, tmp_path / "imports")
     await following.start()
-    await following.wait_until_idle()
+    async with asyncio.timeout(30):  # what the killed one's last statement still does is waited for
+        while (await running.run_of(run_id)).ended_at is None:
+            await following.wait_until_idle()
     await following.stop()
     done = await running.run_of(run_id)
     assert (done.state, done.added, done.faults) == ("done", rows, 0), done
@@ -273,23 +297,16 @@ async def test_an_import_whose_process_is_killed_is_begun_again_and_saved_once(
 
 
 async def test_a_file_over_which_every_process_ends_is_not_begun_for_ever(
-    running: Running, tmp_path: Path
+    running: Running, runner: ImportRunner
 ) -> None:
-    died = Spool(tmp_path / "imports")
-    died.open()
-    file = str(uuid.uuid4())
-    (died.files / file).write_text(HEADER + "A,Y1,x,f,3\n")
-    left = await leave(running, owner=died.owner, unseen_s=1)
+    left = await leave(running, owner=None, unseen_s=1)
     async with running.database.transaction(deadline_s=30) as session:
-        values = {"id": left, "file": file, "person": running.cast.coordinator.person_id}
+        values = {"id": left, "file": str(uuid.uuid4()), "person": running.cast.coordinator.person_id}
         await session.execute(QUERIES["try_often"], values)
-    died.close(leaves=True)
-    runner = ImportRunner(running.database, running.clock, tmp_path / "imports")
-    await runner.start()
-    await runner.stop()
+    await running.lets_be_forgotten(left)
+    await cast("Any", runner)._keep_marks()  # its turn, which comes every 15 seconds
     ended = await running.run_of(left)
     assert (ended.state, "several times" in (ended.message or "")) == ("interrupted", True)
-    assert await running.count("Y1") == 0
 
 
 async def leave(running: Running, *, owner: str | None, unseen_s: float) -> str:
@@ -297,30 +314,24 @@ async def leave(running: Running, *, owner: str | None, unseen_s: float) -> str:
         return await session.fetch_value(QUERIES["leave"], {"owner": owner, "unseen_s": unseen_s})
 
 
-async def test_runs_that_a_dead_process_left_are_marked_when_the_next_one_starts(
-    running: Running, tmp_path: Path
+async def test_runs_that_nobody_goes_on_with_are_marked_and_files_of_nobody_go(
+    running: Running, runner: ImportRunner, tmp_path: Path
 ) -> None:
-    died = Spool(tmp_path / "imports")
-    died.open()
-    left = await leave(running, owner=died.owner, unseen_s=1)
     elsewhere = await leave(running, owner=str(uuid.uuid4()), unseen_s=import_runner.UNSEEN_S + 60)
     by_command = await leave(running, owner=None, unseen_s=import_runner.UNSEEN_S + 60)
     under_way = [
         await leave(running, owner=owner, unseen_s=import_runner.UNSEEN_S - 60)
         for owner in (str(uuid.uuid4()), None)
     ]
-    died.close(leaves=True)  # what the end of a process does
-    (tmp_path / "imports" / "stray").write_text("of an older version")
-    (tmp_path / "imports" / "files" / str(uuid.uuid4())).write_text("of nobody")
-    os.utime(next((tmp_path / "imports" / "files").iterdir()), (0, 0))
-    runner = ImportRunner(running.database, running.clock, tmp_path / "imports")
-    await runner.start()
-    states = [(await running.run_of(each)).state for each in (left, elsewhere, by_command, *under_way)]
-    assert states == ["interrupted"] * 3 + ["saving"] * 2
+    files = tmp_path / "imports" / "files"
+    for name in (str(uuid.uuid4()), f"{uuid.uuid4()}.part"):
+        (files / name).write_text("of nobody")
+        os.utime(files / name, (0, 0))
+    (files / str(uuid.uuid4())).write_text("on its way")
     await cast("Any", runner)._keep_marks()  # its turn, which comes every 15 seconds
-    assert files_in(tmp_path / "imports") == []
-    await runner.stop()
-    assert [(await running.run_of(each)).state for each in under_way] == ["saving"] * 2
+    assert len(files_in(tmp_path / "imports")) == 1
+    states = [(await running.run_of(each)).state for each in (elsewhere, by_command, *under_way)]
+    assert states == ["interrupted"] * 2 + ["saving"] * 2
 
 
 @pytest.fixture
@@ -336,7 +347,7 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
     return opened
 
 
-async def test_a_process_that_starts_or_stops_leaves_the_files_of_the_others_alone(
+async def test_a_process_that_starts_or_stops_leaves_what_the_others_have_in_hand_alone(
     running: Running, runner: ImportRunner, gate: asyncio.Event, tmp_path: Path
 ) -> None:
     runs = [await runner.submit(running.request(f"A,T{n},x,f,3\n", name=f"t{n}.csv")) for n in range(2)]
@@ -346,7 +357,7 @@ async def test_a_process_that_starts_or_stops_leaves_the_files_of_the_others_alo
     third = ImportRunner(running.database, running.clock, tmp_path / "imports")
     await third.start()
     await third.stop()
-    assert [(await running.run_of(run.id)).state for run in runs] == ["waiting"] * 3
+    assert {(await running.run_of(run.id)).ended_at for run in runs} == {None}
     gate.set()
     await runner.wait_until_idle()
     await second.wait_until_idle()
@@ -355,43 +366,200 @@ async def test_a_process_that_starts_or_stops_leaves_the_files_of_the_others_alo
     assert [await running.count(f"T{n}") for n in range(3)] == [1] * 3
 
 
-async def test_many_processes_that_start_at_once_all_start(running: Running, tmp_path: Path) -> None:
-    for _ in range(20):
-        runners = [ImportRunner(running.database, running.clock, tmp_path / "imports") for _ in range(4)]
-        await asyncio.gather(*(runner.start() for runner in runners))
-        await asyncio.gather(*(runner.stop() for runner in runners))
-    assert {each.name for each in (tmp_path / "imports").iterdir()} == {"lock", "files"}
-
-
-async def test_a_run_whose_process_is_alive_is_said_to_be(
-    running: Running, runner: ImportRunner, gate: asyncio.Event, tmp_path: Path
+async def test_any_host_takes_what_waits_and_what_one_person_sent_comes_in_its_order(
+    running: Running, gate: asyncio.Event, tmp_path: Path
 ) -> None:
-    runs = [await runner.submit(running.request(f"A,U{n},x,f,3\n", name=f"u{n}.csv")) for n in range(2)]
-    async with running.database.transaction(deadline_s=30) as session:
-        for run in runs:
-            await session.execute(QUERIES["forget"], {"id": run.id})
-    await cast("Any", runner)._keep_marks()  # its turn, which comes every 15 seconds
-    second = ImportRunner(running.database, running.clock, tmp_path / "imports")
-    await second.start()
-    assert [(await running.run_of(run.id)).state for run in runs] == ["waiting"] * 2
+    hosts = [ImportRunner(running.database, running.clock, tmp_path / "imports") for _ in range(2)]
+    first, second = hosts
+    (tmp_path / "imports" / "files").mkdir(parents=True)
+    mine = [await first.submit(running.request(f"A,O{n},x,f,3\n", name=f"o{n}.csv")) for n in range(2)]
+    other = running.request("A,O2,x,f,3\n", name="o2.csv")
+    other = msgspec.structs.replace(other, actor=running.cast.admin)
+    theirs = await first.submit(other)
+    await second.start()  # the first only took them, and takes nothing from here
+    claimed = await cast("Any", first)._claim()
+    assert {claimed.id} <= {mine[0].id, theirs.id}
+    gate.set()
+    await second.wait_until_idle()
+    states = {each.id: (await running.run_of(each.id)).state for each in (*mine, theirs)}
+    assert states[mine[1].id] == ("waiting" if claimed.id == mine[0].id else "done")
+    await running.lets_be_forgotten(claimed.id)
+    await second.wait_until_idle()
     await second.stop()
-    gate.set()
-    await runner.wait_until_idle()
-    assert [(await running.run_of(run.id)).state for run in runs] == ["done"] * 2
+    assert [(await running.run_of(each.id)).state for each in (*mine, theirs)] == ["done"] * 3
 
 
-async def test_a_run_of_which_its_process_was_never_told_does_not_wait_for_ever(
-    running: Running, runner: ImportRunner, gate: asyncio.Event
+async def test_who_comes_in_a_killed_hosts_place_goes_on_with_its_import_soon(
+    running: Running, tmp_path: Path
 ) -> None:
-    """The connection ended between the commit and its answer: the file is gone, and nobody will import it."""
-    owner = cast("Any", runner)._spool.owner
-    lost = await leave(running, owner=owner, unseen_s=import_runner.UNSEEN_S + 60)
-    kept = await runner.submit(running.request("A,V1,x,f,3\n"))
-    await cast("Any", runner)._keep_marks()  # its turn, which comes every 15 seconds
-    assert [(await running.run_of(each)).state for each in (lost, kept.id)] == ["interrupted", "waiting"]
-    gate.set()
+    killed = ImportRunner(running.database, running.clock, tmp_path / "imports")
+    (tmp_path / "imports" / "files").mkdir(parents=True)
+    run = await killed.submit(running.request("A,G1,x,f,3\n"))
+    assert await cast("Any", killed)._claim() is not None
+    async with running.database.transaction(deadline_s=5) as session:
+        await session.execute(QUERIES["some_seconds"], {"id": run.id})
+    for gone, state in ((), "reading"), ((killed.owner,), "done"):
+        host = ImportRunner(
+            running.database, running.clock, tmp_path / "imports", gone=lambda gone=gone: gone
+        )
+        await host.start()
+        await host.wait_until_idle()
+        await host.stop()
+        assert (await running.run_of(run.id)).state == state
+
+
+async def test_many_hosts_that_look_at_once_take_an_import_once(running: Running, tmp_path: Path) -> None:
+    hosts = [ImportRunner(running.database, running.clock, tmp_path / "imports") for _ in range(4)]
+    (tmp_path / "imports" / "files").mkdir(parents=True)
+    run = await hosts[0].submit(running.request("A,M1,x,f,3\n"))
+    async with contextlib.AsyncExitStack() as opened:
+        own = [await opened.enter_async_context(Database(running.conninfo)) for _ in range(4)]
+        for host, database in zip(hosts, own, strict=True):
+            cast("Any", host)._database = database
+        found = await asyncio.gather(*(cast("Any", host)._claim() for host in hosts))
+        assert [each.id for each in found if each is not None] == [run.id]
+        assert found.count(None) == 3
+    await running.lets_be_forgotten(run.id)
+    following = ImportRunner(running.database, running.clock, tmp_path / "imports")
+    await following.start()
+    await following.wait_until_idle()
+    await following.stop()
+    assert (await running.run_of(run.id)).state == "done"
+
+
+async def test_what_somebody_is_at_work_on_is_not_taken_over_however_long_nobody_heard_of_it(
+    running: Running, runner: ImportRunner, tmp_path: Path
+) -> None:
+    lost = ImportRunner(running.database, running.clock, tmp_path / "imports")
+    async with running.database.transaction(deadline_s=30) as holding:
+        run = await lost.submit(running.request("A,N1,x,f,3\n"))
+        await holding.fetch_value(QUERIES["held"], {"id": run.id})
+        async with running.database.transaction(deadline_s=5) as session:
+            await session.execute(QUERIES["take"], {"id": run.id})
+        await running.lets_be_forgotten(run.id)
+        await runner.wait_until_idle()
+        assert (await running.run_of(run.id)).state == "reading"
     await runner.wait_until_idle()
-    assert (await running.run_of(kept.id)).state == "done"
+    assert (await running.run_of(run.id)).state == "done"
+
+
+async def test_a_run_whose_answer_was_lost_is_done_and_one_whose_file_is_gone_says_so(
+    running: Running, runner: ImportRunner, tmp_path: Path
+) -> None:
+    """The connection ended between the commit and its answer: the file is kept, and whoever looks takes it."""
+    host = ImportRunner(running.database, running.clock, tmp_path / "imports")
+    really, request = running.database.run, running.request("A,V1,x,f,3\n")
+
+    async def loses(*arguments: Any, **named: Any) -> Any:
+        await really(*arguments, **named)
+        raise CommitUnknown
+
+    running.database.run = cast("Any", loses)
+    try:
+        with pytest.raises(CommitUnknown):
+            await host.submit(request)
+    finally:
+        del cast("Any", running.database).run
+    await runner.wait_until_idle()
+    assert await running.count("V1") == 1
+    await runner.stop()
+    run = await host.submit(running.request("A,V2,x,f,3\n"))
+    for file in (tmp_path / "imports" / "files").iterdir():
+        file.unlink()
+    await runner.start()
+    await runner.wait_until_idle()
+    ended = await running.run_of(run.id)
+    assert (ended.state, "send it again" in (ended.message or "")) == ("failed", True)
+
+
+async def test_an_import_whose_database_went_away_waits_again_and_is_saved_once(
+    running: Running, runner: ImportRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really, tries = import_runner.import_sheet, 0
+
+    async def breaks(*arguments: Any, **named: Any) -> Any:
+        nonlocal tries
+        tries += 1
+        outcome = await really(*arguments, **named)
+        if tries < 3:
+            raise DatabaseUnavailable
+        return outcome
+
+    monkeypatch.setattr(import_runner, "import_sheet", breaks)
+    run = await runner.submit(running.request("A,X1,x,f,3\n"))
+    await runner.wait_until_idle()
+    done = await running.run_of(run.id)
+    assert (done.state, done.added, tries, await running.count("X1")) == ("done", 1, 3, 1)
+    tries = -10
+    run = await runner.submit(running.request("A,X2,x,f,3\n"))
+    await runner.wait_until_idle()
+    assert ((await running.run_of(run.id)).state, tries, await running.count("X2")) == ("failed", -7, 0)
+
+
+async def test_any_host_stops_an_import_that_waits_or_is_at_work(
+    running: Running, runner: ImportRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(import_runner, "NOTE_EVERY_S", 0.02)
+
+    async def stops(run: ImportRun) -> ImportRun:
+        async with running.database.transaction(deadline_s=5) as session:
+            return await stop_run(session, running.cast.admin, run.id, running.clock)
+
+    async with running.database.transaction(deadline_s=30) as blocking:
+        await blocking.execute(QUERIES["lock"], {})
+        runs = [await runner.submit(running.request(f"A,E{n},x,f,3\n", name=f"e{n}.csv")) for n in range(2)]
+        while (await running.run_of(runs[0].id)).state != "saving":
+            await asyncio.sleep(0.02)
+        assert [(await stops(run)).state for run in reversed(runs)] == ["interrupted", "saving"]
+        while (await running.run_of(runs[0].id)).ended_at is None:
+            await asyncio.sleep(0.02)
+    await runner.wait_until_idle()
+    ended = [await running.run_of(run.id) for run in runs]
+    assert [(run.state, "somebody asked" in (run.message or "")) for run in ended] == [
+        ("interrupted", True)
+    ] * 2
+    assert [await running.count(f"E{n}") for n in range(2)] == [0, 0]
+    with pytest.raises(ImportEndedBefore):
+        await stops(runs[0])
+
+
+async def test_what_was_to_stop_does_not_wait_again_when_its_host_stops(
+    running: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(import_runner, "NOTE_EVERY_S", 60)
+    runner = ImportRunner(running.database, running.clock, tmp_path / "imports")
+    await runner.start()
+    async with running.database.transaction(deadline_s=30) as blocking:
+        await blocking.execute(QUERIES["lock"], {})
+        run = await runner.submit(running.request("A,J1,x,f,3\n"))
+        while (await running.run_of(run.id)).state == "waiting":
+            await asyncio.sleep(0.02)
+        async with running.database.transaction(deadline_s=5) as session:
+            await stop_run(session, running.cast.admin, run.id, running.clock)
+        await runner.stop()
+    ended = await running.run_of(run.id)
+    assert (ended.state, "somebody asked" in (ended.message or "")) == ("interrupted", True)
+    assert await running.count("J1") == 0
+
+
+async def test_somebody_stops_an_import_of_the_command_line_too(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(import_runner, "NOTE_EVERY_S", 0.02)
+    request = msgspec.structs.replace(running.request("A,H1,x,f,3\n"), actor=None)
+    run_id = await begin_import(running.database, running.clock, request)
+    async with running.database.transaction(deadline_s=30) as blocking:
+        await blocking.execute(QUERIES["lock"], {})
+        importing = asyncio.create_task(
+            perform_import(running.database, running.clock, run_id, request, Progress())
+        )
+        while (await running.run_of(run_id)).state != "saving":
+            await asyncio.sleep(0.02)
+        async with running.database.transaction(deadline_s=5) as session:
+            await stop_run(session, running.cast.admin, run_id, running.clock)
+        with pytest.raises(ImportStopped):
+            await importing
+    assert ((await running.run_of(run_id)).state, await running.count("H1")) == ("interrupted", 0)
 
 
 async def test_what_was_told_to_be_interrupted_is_not_saved_later(

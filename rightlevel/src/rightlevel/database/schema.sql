@@ -1915,7 +1915,8 @@ create table import_run (
     attempts smallint not null default 1,
     address text not null default '',
     applies uuid references import_run on delete cascade,
-    preview jsonb
+    preview jsonb,
+    is_to_stop boolean not null default false
 );
 create unique index import_run_is_applied_once on import_run (applies) where applies is not null and state in ('waiting', 'reading', 'saving', 'done');
 create index import_run_by_applied on import_run (applies) where applies is not null;

@@ -18,6 +18,7 @@ from flatwater.errors import Refused
 from flatwater.pool import Database
 from flatwater.supervisor import beside
 from flatwater.transaction import CopiedBlock, Session
+from rightlevel.operations.replica import Replica
 from rightlevel.operations.signing_key import signing_key
 from rightlevel.programme.exports import (
     WRITERS,
@@ -62,8 +63,11 @@ class TooSlow(Refused):
 class Exports:
     """The files that are being taken from this process. At least two connections are left to everything else, where there are three."""
 
-    def __init__(self, database: Database, clock: Clock, key: bytes, at_once: int) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, key: bytes, at_once: int, *, replica: Replica | None = None
+    ) -> None:
         self._database = database
+        self._replica = replica or Replica(database, "", database.limits, clock)
         self._clock = clock
         self._key = key
         self._turns = asyncio.Semaphore(at_once)
@@ -90,7 +94,7 @@ class Exports:
         self._here += 1
         sending = _Sending(ask, page)
         try:
-            async for content in sending.blocks(self._database, self._turns, actor, self._key, self._clock):
+            async for content in sending.blocks(self._replica, self._turns, actor, self._key, self._clock):
                 yield content
         except (asyncio.CancelledError, GeneratorExit):
             sending.state = "stopped"
@@ -140,13 +144,13 @@ class _Sending:
         )
 
     async def blocks(
-        self, database: Database, turns: asyncio.Semaphore, actor: Actor, key: bytes, clock: Clock
+        self, replica: Replica, turns: asyncio.Semaphore, actor: Actor, key: bytes, clock: Clock
     ) -> AsyncIterator[bytes]:
         """What is sent, in blocks. A turn ends with the reading: who takes the last blocks slowly keeps nobody waiting."""
         ahead: asyncio.Queue[bytes | None] = asyncio.Queue(BLOCKS_AHEAD)
 
         async def read() -> None:
-            async with turns, database.snapshot(deadline_s=EXPORT_S) as session:
+            async with turns, replica.snapshot(deadline_s=EXPORT_S) as session:
                 self._as_of = await moment(session)
                 file: FileWriter
                 if self._page is None:
@@ -224,7 +228,7 @@ def _of(file: FileWriter, part: Part) -> Callable[[], bytes]:
     return lambda: file.rows(part.cells)
 
 
-async def open_exports(database: Database, clock: Clock) -> Exports:
-    """The files of a platform, with the key of its pseudonyms."""
+async def open_exports(database: Database, clock: Clock, replica: Replica | None = None) -> Exports:
+    """The files of a platform, with the key of its pseudonyms; read on the replica where one is named."""
     at_once = max(1, database.limits.connections - 2)
-    return Exports(database, clock, await signing_key(database, KEY_NAME), at_once)
+    return Exports(database, clock, await signing_key(database, KEY_NAME), at_once, replica=replica)

@@ -1,4 +1,5 @@
-"""Where files lie that all hosts of a database must see: photos of visits, the library's files, and months of the audit."""
+"""Where files lie that all hosts of a database must see: photos of visits, the library's files, files that wait for their import, and
+months of the audit."""
 
 from __future__ import annotations
 
@@ -15,6 +16,11 @@ def photo_folder(settings: Settings) -> Path | None:
 def library_folder(settings: Settings) -> Path:
     """The folder of the library's files."""
     return _root(settings) / "resources"
+
+
+def import_folder(settings: Settings) -> Path:
+    """The folder of files that wait for their import: any host takes them from there."""
+    return _root(settings) / "imports"
 
 
 def archive_folder(settings: Settings) -> Path:

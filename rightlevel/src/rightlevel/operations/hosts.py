@@ -99,6 +99,8 @@ class Hosts:
         self.has_sign = False
         self.known: tuple[Host, ...] = ()
         """Those alive when this host last told, itself among them."""
+        self.predecessors: tuple[str, ...] = ()
+        """The ids of those in whose place this host came: they bore its name, and two can't serve at one port of a machine."""
         self._signs = signs
         self._database = database
         self._clock = clock
@@ -126,7 +128,11 @@ class Hosts:
             await session.fetch_value(_queries["hold_arrivals"], {})
             return await self._tell(session, None)
 
-        self._heard(await self._database.run(arrive, deadline_s=ARRIVAL_S, idempotent=True))
+        arrived = await self._database.run(arrive, deadline_s=ARRIVAL_S, idempotent=True)
+        self.predecessors = tuple(
+            each.id for each in arrived if each.name == self.name and each.id != self.id
+        )
+        self._heard(arrived)
         deaf = [each.name for each in self.known if each.hears_by != self._database.announcer.way]
         if deaf:
             await self.leave()

@@ -23,7 +23,7 @@ from flatwater.valkey import SharedCache, SharedStatistics
 from rightlevel.database.server import Server
 from rightlevel.operations.backup import KeptBackup
 from rightlevel.operations.hosts import Host
-from rightlevel.operations.import_runner import MOST_WAITING, ImportRunner
+from rightlevel.operations.import_runner import ImportRunner
 from rightlevel.operations.readings import Reading, Readings
 from rightlevel.operations.vitals import Vitals
 
@@ -136,7 +136,11 @@ async def sessions_of_the_database(session: Session) -> list[Connected]:
 
 
 async def gather(
-    parts: Parts, sessions: list[Connected], backup: KeptBackup | None, hosts: list[Host]
+    parts: Parts,
+    sessions: list[Connected],
+    backup: KeptBackup | None,
+    hosts: list[Host],
+    imports_waiting: int,
 ) -> OperatorView:
     """The view of now. *Cost*: that of a reading, and a file read a process."""
     reading = await parts.readings.take()
@@ -165,8 +169,8 @@ async def gather(
         costliest=tuple(parts.database.statements.costliest(SLOWEST)),
         backup=backup,
         most_waiting=parts.database.limits.waiting,
-        imports_waiting=parts.imports.waiting,
-        imports_most=MOST_WAITING,
+        imports_waiting=imports_waiting,
+        imports_most=parts.imports.most_waiting,
         loops=parts.supervisor.standings(),
         hosts=tuple(hosts),
         this_host=parts.this_host,

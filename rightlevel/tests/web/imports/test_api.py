@@ -49,6 +49,22 @@ async def test_a_sent_file_is_imported_and_its_run_can_be_watched(served: Served
         assert listed["next"]
 
 
+async def test_an_import_is_stopped_by_whoever_may_run_one_and_says_so_in_either_face(served: Served) -> None:
+    async with served.client("coordinator") as client, served.client("mentor") as stranger:
+        where = (await send(client, HEADER + "A,HTTP9,Sent,f,3\n")).headers["location"]
+        assert (await stranger.post(f"{where}/stop")).status_code == 403
+        stopped = await client.post(f"{where}/stop")
+        run = await ended(client, where)
+        if stopped.status_code == 409:
+            assert (stopped.json()["code"], run["state"]) == ("import_ended_before", "done")
+        else:
+            assert (stopped.status_code, run["state"] in ("done", "interrupted")) == (200, True), stopped.text
+        again = await client.post(f"{where}/stop")
+        assert (again.status_code, again.json()["code"]) == (409, "import_ended_before")
+        page = (await client.get(where.removeprefix("/api/v1"), headers={"accept": "text/html"})).text
+        assert "/stop" not in page
+
+
 async def test_faults_are_read_page_by_page(served: Served) -> None:
     async with served.client("admin") as client:
         rows = "".join(f"A,HF{n},,f,3\n" for n in range(5))

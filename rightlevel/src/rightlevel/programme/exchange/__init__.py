@@ -21,16 +21,11 @@ from rightlevel.programme.exchange.actions import (
     undo_run,
 )
 from rightlevel.programme.exchange.applying import (
-    MOST_ATTEMPTS,
-    ClaimedRun,
     HowToApply,
     ImportFileGone,
-    claim_runs,
     files_in_use,
-    keep_left_runs,
     let_files_go,
     run_to_apply,
-    try_to_hold_run,
 )
 from rightlevel.programme.exchange.fields import (
     DEED_KINDS,
@@ -60,8 +55,27 @@ from rightlevel.programme.exchange.previewing import (
     What,
     list_preview,
 )
+from rightlevel.programme.exchange.queueing import (
+    MOST_ATTEMPTS,
+    QUEUE,
+    ClaimedRun,
+    ImportEndedBefore,
+    ImportsBusy,
+    Unseen,
+    claim_run,
+    count_waiting,
+    end_left_runs,
+    give_run_back,
+    is_in_hand,
+    keep_waiting_runs,
+    note_progress,
+    require_room,
+    stop_run,
+    tell_queue,
+    try_to_hold_run,
+)
 from rightlevel.programme.exchange.sheets import SheetFault, open_sheet
-from rightlevel.programme.exchange.store import SaidOfFile, end_left_runs, keep_runs, note_progress
+from rightlevel.programme.exchange.store import SaidOfFile
 from rightlevel.programme.exchange.undoing import UNDONE_WITHIN, is_undoable, run_to_undo
 
 __all__ = [
@@ -71,15 +85,22 @@ __all__ = [
     "MOST_ATTEMPTS",
     "PERSONAL_KINDS",
     "PREVIEWED_FOR",
+    "QUEUE",
     "WHATS",
     "ClaimedRun",
     "HowToApply",
+    "ImportEndedBefore",
     "ImportFileGone",
+    "ImportsBusy",
+    "Unseen",
     "PreviewRow",
     "What",
-    "claim_runs",
+    "claim_run",
+    "count_waiting",
     "files_in_use",
-    "keep_left_runs",
+    "give_run_back",
+    "is_in_hand",
+    "keep_waiting_runs",
     "let_files_go",
     "list_preview",
     "run_to_apply",
@@ -113,7 +134,9 @@ __all__ = [
     "list_runs",
     "list_sources",
     "mapping_of_source",
-    "keep_runs",
+    "require_room",
+    "stop_run",
+    "tell_queue",
     "note_progress",
     "open_sheet",
     "open_table",

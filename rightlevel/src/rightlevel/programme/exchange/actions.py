@@ -33,6 +33,7 @@ from rightlevel.programme.exchange.model import (
     LeftRow,
     NewRun,
     Progress,
+    RunState,
 )
 from rightlevel.programme.exchange.opening import OpeningFault
 from rightlevel.programme.exchange.previewing import count_preview, preview_rows, preview_wrong
@@ -62,9 +63,8 @@ async def start_run(
     clock: Clock,
     *,
     is_waiting: bool = False,
-    owner: str | None = None,
 ) -> str:
-    """Writes down that an import begins; its id. `actor` is None only for the command line, `owner` names the process that imports.
+    """Writes down that an import begins, or waits for its turn; its id. `actor` is None only for the command line.
 
     *Errors*: Forbidden, ImportAppliedBefore.
     """
@@ -79,7 +79,7 @@ async def start_run(
     await take_file(session, new)
     person_id = actor.person_id if actor else None
     state = "waiting" if is_waiting else "reading"
-    return await store.start_run(session, new, person_id=person_id, state=state, owner=owner, now=clock.now())
+    return await store.start_run(session, new, person_id=person_id, state=state, now=clock.now())
 
 
 async def import_sheet(
@@ -422,11 +422,19 @@ async def _end(
 
 
 async def fail_run(
-    session: Session, actor: Actor | None, run_id: str, new: NewRun, rows: int, message: str, clock: Clock
+    session: Session,
+    actor: Actor | None,
+    run_id: str,
+    new: NewRun,
+    rows: int,
+    message: str,
+    clock: Clock,
+    *,
+    state: RunState = "failed",
 ) -> None:
     """Ends a run that could not go on, in a transaction of its own; how one ended that has ended already stays."""
     ended = ImportOutcome(rows, message=message[:500])
-    if not await store.end_run(session, run_id, "failed", ended, clock.now()):
+    if not await store.end_run(session, run_id, state, ended, clock.now()):
         return
     after = {"kind": new.kind, "filename": new.filename, "rows": rows}
     await write_audit(

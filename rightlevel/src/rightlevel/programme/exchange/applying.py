@@ -14,13 +14,11 @@ from rightlevel.programme.exchange.fields import Kind
 from rightlevel.programme.exchange.model import NewRun
 from rightlevel.programme.exchange.previewing import PREVIEWED_FOR
 from rightlevel.programme.ids import is_uuid
-from rightlevel.programme.permissions import Actor, Role, require
+from rightlevel.programme.permissions import Actor, require
 
 _queries = load_queries(__package__ or "", "previewing.sql")
 MOST_FILES: Final = 8
 """So many files that were looked at are kept; then the one that has waited longest goes."""
-MOST_ATTEMPTS: Final = 3
-"""So often a process may end over a file before nobody begins with it again."""
 
 
 class ImportNotApplicable(Conflict):
@@ -67,45 +65,6 @@ class _Found(msgspec.Struct, frozen=True):
     has_preview: bool
     leaves_bad_rows: bool
     is_applied: bool
-
-
-class ClaimedRun(msgspec.Struct, frozen=True):
-    """An import that a dead process left and that is begun again: all that was said of it, and who said it."""
-
-    id: str
-    kind: Kind
-    filename: str
-    is_dry_run: bool
-    bytes_total: int
-    leaves_bad_rows: bool
-    mapping: str
-    source: str
-    undoes: str | None
-    applies: str | None
-    file: str
-    address: str
-    started_at: datetime
-    person_id: int
-    username: str
-    display_name: str
-    role: Role
-    language: str
-
-    def as_new(self) -> NewRun:
-        """What is to be done, as it was asked."""
-        return NewRun(
-            self.kind,
-            self.filename,
-            self.is_dry_run,
-            self.bytes_total,
-            leaves_bad_rows=self.leaves_bad_rows,
-            mapping=self.mapping,
-            source=self.source,
-            undoes=self.undoes,
-            applies=self.applies,
-            file=self.file,
-            address=self.address,
-        )
 
 
 async def run_to_apply(session: Session, actor: Actor, run_id: str, how: HowToApply) -> NewRun:
@@ -163,28 +122,3 @@ async def files_in_use(session: Session, files: list[str]) -> set[str]:
     """Which of these files somebody needs."""
     found = await session.fetch_all(_queries["files_in_use"], {"files": files}, into=_File)
     return {each.file for each in found}
-
-
-class _Owner(msgspec.Struct, frozen=True):
-    owner: str
-
-
-async def claim_runs(
-    session: Session, owner: str, dead: list[str], files: list[str], rows: int
-) -> list[ClaimedRun]:
-    """Takes over at most so many imports of dead processes, those that came first first; what finds no room is said to be alive."""
-    values = {"owner": owner, "dead": dead, "files": files, "rows": rows, "most": MOST_ATTEMPTS}
-    claimed = await session.fetch_all(_queries["claim_runs"], values, into=ClaimedRun)
-    return sorted(claimed, key=lambda run: (run.started_at, run.id))
-
-
-async def keep_left_runs(session: Session, dead: list[str], files: list[str]) -> set[str]:
-    """Which dead processes have left something that is begun again once there is room for it; it is said to be alive."""
-    values = {"dead": dead, "files": files, "most": MOST_ATTEMPTS}
-    found = await session.fetch_all(_queries["keep_left_runs"], values, into=_Owner)
-    return {each.owner for each in found}
-
-
-async def try_to_hold_run(session: Session, run_id: str) -> bool:
-    """Whether nobody else is at work on this import, and from here to the transaction's end nobody will be."""
-    return await session.fetch_value(_queries["try_to_hold_run"], {"id": run_id})

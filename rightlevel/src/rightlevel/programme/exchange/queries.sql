@@ -761,10 +761,10 @@ order by m.id
 
 -- name: start_run
 -- Writes down that an import begins.
-insert into import_run (kind, filename, is_dry_run, state, person_id, started_at, bytes_total, leaves_bad_rows, mapping, source, owner, undoes, applies,
+insert into import_run (kind, filename, is_dry_run, state, person_id, started_at, bytes_total, leaves_bad_rows, mapping, source, attempts, undoes, applies,
     file, address)
 values (%(kind)s, %(filename)s, %(is_dry_run)s, %(state)s::import_state, %(person_id)s, %(now)s, %(bytes_total)s, %(leaves_bad_rows)s,
-    %(mapping)s, %(source)s, %(owner)s::uuid, %(undoes)s::uuid, %(applies)s::uuid, nullif(%(file)s, '')::uuid, %(address)s)
+    %(mapping)s, %(source)s, %(attempts)s, %(undoes)s::uuid, %(applies)s::uuid, nullif(%(file)s, '')::uuid, %(address)s)
 returning id::text as id
 
 -- name: forget_old_faults
@@ -826,13 +826,6 @@ from page p
 left join wrong w on w.row_number = p.row_number
 order by p.number
 
--- name: note_progress
--- How far a run is.
-update import_run
-set state = %(state)s::import_state, rows_read = %(rows_read)s, bytes_done = %(bytes_done)s, bytes_total = %(bytes_total)s,
-    seen_at = clock_timestamp()
-where id = %(id)s::uuid and ended_at is null
-
 -- name: keep_faults
 -- Keeps the faults of a run in the order of their rows, up to a bound.
 insert into import_fault (run_id, number, row_number, column_name, value, rule, cure, is_left_out)
@@ -849,21 +842,6 @@ set state = %(state)s::import_state, ended_at = %(now)s, rows_read = %(rows_read
     changed = %(changed)s, unchanged = %(unchanged)s, faults = %(faults)s, left_out = %(left_out)s, skipped = %(skipped)s,
     message = %(message)s, preview = %(preview)s::jsonb
 where id = %(id)s::uuid and ended_at is null
-
--- name: keep_runs
--- Says that the runs that a process has in hand are alive. Served by the primary key.
-update import_run
-set seen_at = clock_timestamp()
-where id = any(%(ids)s::uuid[]) and state in ('waiting', 'reading', 'saving')
-
--- name: end_left_runs
--- Marks the runs that stopped processes left behind: theirs by name, or whoever has not been seen for long. Served by import_run_under_way.
-update import_run
-set state = 'interrupted', ended_at = %(now)s, message = case
-        when attempts >= %(most)s then 'The program stopped several times while it worked on this file; nothing of it was saved.'
-        else 'The program stopped before this import ended; nothing of it was saved.' end
-where state in ('waiting', 'reading', 'saving')
-    and (owner = any(%(dead)s::uuid[]) or seen_at < clock_timestamp() - make_interval(secs => %(unseen_s)s))
 
 -- name: list_runs
 -- The newest imports first, after a given one. Served by import_run_by_time.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime
 from typing import Any, Final
@@ -23,7 +23,6 @@ from rightlevel.programme.exchange.model import (
     ImportSource,
     LeftRow,
     NewRun,
-    Progress,
     RunState,
 )
 
@@ -362,11 +361,10 @@ async def start_run(
     *,
     person_id: int | None,
     state: RunState,
-    owner: str | None,
     now: datetime,
 ) -> str:
     """Writes down that an import begins; its id."""
-    values = {"state": state, "person_id": person_id, "owner": owner, "now": now}
+    values = {"state": state, "person_id": person_id, "attempts": 0 if state == "waiting" else 1, "now": now}
     values |= msgspec.structs.asdict(new)
     return await session.fetch_value(_queries["start_run"], values)
 
@@ -375,13 +373,6 @@ async def forget_old_faults(session: Session, before: datetime) -> int:
     """Drops some of the faults of runs before a moment."""
     await session.execute(_queries["forget_old_rows"], {"before": before})
     return await session.execute(_queries["forget_old_faults"], {"before": before})
-
-
-async def note_progress(session: Session, run_id: str, progress: Progress) -> None:
-    """Writes down how far a run is."""
-    values = {"id": run_id, "state": progress.state, "rows_read": progress.rows}
-    sizes = {"bytes_done": progress.bytes_done, "bytes_total": progress.bytes_total}
-    await session.execute(_queries["note_progress"], values | sizes)
 
 
 async def keep_faults(session: Session, run_id: str) -> None:
@@ -398,19 +389,6 @@ async def end_run(
     counts = {name: getattr(outcome, name) for name in names}
     values["preview"] = None if outcome.preview is None else msgspec.json.encode(outcome.preview).decode()
     return await session.execute(_queries["end_run"], values | counts) == 1
-
-
-async def keep_runs(session: Session, ids: Sequence[str]) -> int:
-    """Says that the runs that a process has in hand are alive, by the database's clock; how many."""
-    return await session.execute(_queries["keep_runs"], {"ids": list(ids)})
-
-
-async def end_left_runs(
-    session: Session, dead: Sequence[str], unseen_s: float, now: datetime, *, most_attempts: int
-) -> int:
-    """Marks as interrupted the runs of dead processes, and those that nobody has said to be alive for so long; how many."""
-    values = {"dead": list(dead), "unseen_s": unseen_s, "now": now, "most": most_attempts}
-    return await session.execute(_queries["end_left_runs"], values)
 
 
 async def find_run(session: Session, run_id: str) -> ImportRun:

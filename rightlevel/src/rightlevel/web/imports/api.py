@@ -19,11 +19,13 @@ from rightlevel.programme.exchange import (
     list_preview,
     list_runs,
     read_run,
+    stop_run,
 )
 from rightlevel.programme.permissions import May
 from rightlevel.web.authority import keeping
 from rightlevel.web.feature import Deeds
 from rightlevel.web.importing import apply_run_of, said_of, undo_run_of
+from rightlevel.web.language import N_
 from rightlevel.web.request import IMPORTS, ByUuid, Request, actor_of
 
 routes = Deeds("imports", "import", deeds={"read": "run"})
@@ -95,6 +97,17 @@ async def apply_import(request: Request, *, path: ByUuid, body: HowToApply) -> A
     The file is kept for a day, while it is one of the last eight that were looked at. It is judged anew: what was changed since is told.
     """
     return _accepted(await apply_run_of(request, path.id, body, _accepted))
+
+
+routes.does(
+    stop_run,
+    json=("stop_import", "POST /api/v1/imports/{id}/stop"),
+    html=("post_stop_import", "/imports/{id}/stop"),
+    may=May("run", "import"),
+    then="/imports/{path.id}",
+    word=N_("The import ends within seconds, unless everything was saved already."),
+    says="Stops an import that waits or is at work, on whichever host: nothing of it is saved. One that has saved everything already stays done.",
+)
 
 
 def _accepted(run: ImportRun) -> Accepted[ImportRun]:

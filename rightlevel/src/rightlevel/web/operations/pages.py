@@ -20,7 +20,7 @@ from rightlevel.operations.history import Point, readings_since
 from rightlevel.operations.hosts import list_hosts
 from rightlevel.operations.operator_view import OperatorView, Parts, gather, sessions_of_the_database
 from rightlevel.programme.audit import write_audit
-from rightlevel.programme.exchange import list_runs
+from rightlevel.programme.exchange import count_waiting, list_runs
 from rightlevel.programme.permissions import May
 from rightlevel.web.authority import actor_again
 from rightlevel.web.language import N_
@@ -79,7 +79,8 @@ async def _view(request: Request) -> OperatorView:
         sessions = await sessions_of_the_database(session)
         backup = await newest_backup(session)
         hosts = await list_hosts(session)
-    return await gather(parts_of(request), sessions, backup, hosts)
+        waiting = await count_waiting(session)
+    return await gather(parts_of(request), sessions, backup, hosts, waiting)
 
 
 @routes.get("/operations", May("read", "metric"), work="none", deadline_s=PAGE_S, page=PageLimit(5, 20))
