@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from rightlevel.web.language import N_
+from rightlevel.programme.levels import SCALES, Level, Scale, known_scales
+from rightlevel.web.language import N_, Language
 
 WORDS: dict[str, dict[str, str]] = {
     "import_row": {
@@ -507,6 +508,23 @@ WORDS: dict[str, dict[str, str]] = {
     },
 }
 """Vocabulary → code → English. A code that is not here is shown as it is, its underscores as spaces."""
+
+
+def level_name(language: Language, level: Level | str | None, scale: Scale | None = None) -> str:
+    """What a level is called in a language: as its scale says where that was made in the product, else as the catalogue does. Of a level by its
+    code, `scale` is the one that its round is measured by.
+    """
+    code = level.code if isinstance(level, Level) else level
+    found = (
+        level if isinstance(level, Level) else scale.level_at(code) if scale is not None and code else None
+    )
+    if found is None and code is not None and code not in WORDS["level"]:
+        # Where no round is told: what the newest scale that has it says.
+        named = (each.level_at(code) for subject in SCALES for each in reversed(known_scales(subject)))
+        found = next((each for each in named if each is not None), None)
+    if found is not None and found.labels:
+        return found.labels.get(language.code) or found.labels.get("en") or found.name
+    return language.gettext(word("level", code))
 
 
 def word(vocabulary: str, code: object) -> str:

@@ -98,7 +98,7 @@ async def read_pack(session: Session, actor: Actor, clock: Clock, school_ids: Se
         visits=[await _draft(session, actor, each) for each in drafts],
         grades=await read_grades(session),
         may=deeds,
-        rules=await read_guided_rules(session, actor),
+        rules=await read_guided_rules(session, actor, round_id=round_.id if round_ else None),
         tools=await list_tools(session, actor, ToolSearch()),
         most_children=MOST_CHILDREN,
         left_out=left_out,
