@@ -206,7 +206,7 @@ async def _check(
     day: date,
 ) -> None:
     """Some children were looked at a week ago, and most of them had moved up."""
-    codes = SCALES[subject].codes
+    codes = list(SCALES[subject].codes)
     at = _at(day - timedelta(7))
     writes = [
         CheckWrite(

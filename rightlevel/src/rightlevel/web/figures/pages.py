@@ -24,7 +24,9 @@ from rightlevel.programme.figures import (
     read_breakdown,
     read_figures,
 )
-from rightlevel.programme.levels import SCALES, rank_of
+from rightlevel.programme.figures.actions import subject_asked
+from rightlevel.programme.figures.model import hold_different_ladders
+from rightlevel.programme.levels import scale_now, scale_of_round
 from rightlevel.programme.permissions import SUBJECTS, May, allowed, sees_small_cells
 from rightlevel.programme.places import list_places, way_to_place
 from rightlevel.programme.rounds import Round, list_rounds, read_round
@@ -142,7 +144,9 @@ async def figures_values(request: Request, query: FiguresWanted, page: PageReque
         "query": query,
         "round": round_,
         "subject": subject,
-        "scale": SCALES[subject],  # type: ignore[index]
+        "scale": scale_of_round(round_.id, subject_asked(subject))
+        if round_
+        else scale_now(subject_asked(subject)),
         "school": None,
         "grades": await grade_choices(request),
         "sexes": [(code, language.gettext(text)) for code, text in SEXES.items()],
@@ -264,6 +268,7 @@ async def _numbers(request: Request, asked: FigureQuery, telling: Telling) -> di
         "figures": figures,
         "by_round": by_round,
         "rounds_differ": hold_different_children(by_round),
+        "ladders_differ": hold_different_ladders(by_round),
         "indicators": [*indicators, covered],
         "apart": [*grades, *sexes],
         "withholds": not sees_small_cells(actor),
@@ -298,11 +303,12 @@ async def _behind(
         outcome=query.outcome or None,
     )
     found = await children_behind(request.session, actor, behind, page)
-    return {"page": found, "children": [_shown(each, asked.subject) for each in found.items]}
+    return {"page": found, "children": [_shown(each, asked) for each in found.items]}
 
 
-def _shown(child: ChildBehind, subject: str) -> ChildShown:
-    rank = rank_of("math" if subject == "math" else "language", child.level) if child.level else None
+def _shown(child: ChildBehind, asked: FigureQuery) -> ChildShown:
+    scale = scale_of_round(asked.round_id, subject_asked(asked.subject))
+    rank = scale.ranks.get(child.level) if child.level else None
     return ChildShown(
         child.student_id,
         child.name,
