@@ -178,6 +178,13 @@ WORDS: dict[str, dict[str, str]] = {
         "division": N_("Division"),
         "word_problems": N_("Word problems"),
     },
+    "scale_state": {"draft": N_("Draft"), "published": N_("Published"), "retired": N_("Retired")},
+    "seen_by": {
+        "everybody": N_("by everybody"),
+        "protanopia": N_("by those who see red weakly"),
+        "deuteranopia": N_("by those who see green weakly"),
+        "grey": N_("on a copy without colours"),
+    },
     "level_short": {
         "beginner": N_("Begin­ner"),
         "letter": N_("Letters"),
@@ -247,6 +254,7 @@ WORDS: dict[str, dict[str, str]] = {
     "boundary": {"move": N_("Moved"), "split": N_("Split"), "merge": N_("Merged")},
     "import_state": {"waiting": N_("waiting"), "reading": N_("reading"), "saving": N_("saving")},
     "fate": {
+        "tested": N_("Tested again"),
         "improved": N_("Improved"),
         "same": N_("Same level"),
         "declined": N_("Fell"),
@@ -309,6 +317,7 @@ WORDS: dict[str, dict[str, str]] = {
     "sex": {"0": N_("Not known"), "1": N_("Boy"), "2": N_("Girl"), "9": N_("Not stated")},
     "deed": {
         "create": N_("Create"),
+        "publish": N_("Publish"),
         "cure": N_("Cure"),
         "archive": N_("Move to a file"),
         "various": N_("Various attempts"),
@@ -382,6 +391,7 @@ WORDS: dict[str, dict[str, str]] = {
         "school": N_("School"),
         "search": N_("Search"),
         "tool": N_("Test tool"),
+        "scale": N_("Scale"),
         "exercise": N_("Exercise for testers"),
         "certification": N_("Exercise before results"),
         "place": N_("Place"),
@@ -453,6 +463,8 @@ WORDS: dict[str, dict[str, str]] = {
         "starts_on": N_("Starts"),
         "ends_on": N_("Ends"),
         "level": N_("Level"),
+        "language_scale": N_("Scale of reading"),
+        "math_scale": N_("Scale of mathematics"),
         "place_id": N_("Place"),
         "parent_id": N_("Place"),
         "school_year_id": N_("School year"),

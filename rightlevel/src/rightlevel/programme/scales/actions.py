@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import msgspec
 
 from flatwater.clock import Clock
 from flatwater.transaction import ConstraintViolated, Session
 from rightlevel.programme.audit import write_audit
 from rightlevel.programme.errors import AlreadyTaken, Conflict, Fault, Invalid, NotFound, Stale
-from rightlevel.programme.languages import tell_of_change
+from rightlevel.programme.languages import list_languages, tell_of_change
 from rightlevel.programme.levels import (
     FIRST_KEYS,
     Threshold,
@@ -130,18 +128,17 @@ async def change_scale(
     return await store.find_scale(session, key)
 
 
-async def publish_scale(
-    session: Session, actor: Actor, key: str, clock: Clock, *, edited: int, languages: Sequence[str] = ("en",)
-) -> ScaleShown:
-    """A draft becomes a version that never changes again, and that rounds may be measured by. Each rung needs a label in each of these languages,
-    and every tool as many items as are asked.
+async def publish_scale(session: Session, actor: Actor, key: str, clock: Clock, *, edited: int) -> ScaleShown:
+    """A draft becomes a version that never changes again, and that rounds may be measured by. Each rung needs a label in each language
+    that pages are offered in, and every tool as many items as are asked.
 
-    *Errors*: Forbidden, NotFound, Invalid by field, ScaleIsKept, Stale, TooManyScales. *Cost*: eight statements.
+    *Errors*: Forbidden, NotFound, Invalid by field, ScaleIsKept, Stale, TooManyScales. *Cost*: nine statements.
     """
     require(actor, "publish", "scale")
     there = await store.find_scale(session, key, for_update=True)
     if there.row.state != "draft":
         raise ScaleIsKept
+    languages = [each.code for each in await list_languages(session, actor) if each.is_offered]
     faults = scale_faults(there.text, languages)
     faults += _item_faults(there.text, await store.items_of_tools(session, there.row.subject))
     if faults:

@@ -157,7 +157,7 @@ async def movement_page(request: Request, *, query: MovementWanted, page: PageRe
         "children": None,
         "doses": [],
         "movement": None,
-        "fates": FATES,
+        "fates": [each for each in FATES if each != "tested"],
         "withholds": not sees_small_cells(actor),
         "printed_on": today(request.clock),
         **await where_of(request, query, address),
