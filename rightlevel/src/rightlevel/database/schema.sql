@@ -516,7 +516,7 @@ create table scale (
     constraint scale_key_is_unique unique (key)
 );
 create unique index scale_only_one_default on scale (subject) where is_default;
-create unique index scale_one_draft on scale (subject, name) where state = 'draft';
+alter table scale add constraint scale_one_draft exclude using btree (subject with =, name with =) where (state = 'draft');
 
 create table scale_level (
     scale_id smallint not null references scale,

@@ -56,6 +56,7 @@ from rightlevel.programme.exchange import (
     undo_run,
 )
 from rightlevel.programme.permissions import Actor, Scope, require
+from rightlevel.programme.scales import KeptScales, learn_scales
 
 log = logging.getLogger("rightlevel.operations.imports")
 
@@ -208,6 +209,8 @@ async def _hold(session: Session, run_id: str) -> None:
         if time.monotonic() > until:
             raise ImportStillRunning
         await asyncio.sleep(LOOK_EVERY_S)
+    # What rounds are measured by may have changed since this process last knew.
+    await learn_scales(session, KeptScales())
 
 
 @asynccontextmanager

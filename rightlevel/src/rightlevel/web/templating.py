@@ -170,7 +170,9 @@ def render(
     context["has_held"] = bool(request.state.get(HAS_HELD))
     scale = values.get("scale")
     # The colours of a scale that was made in the product; a version never changes, so neither does its sheet.
-    context["scale_sheet"] = f"/scales/{scale.key}/colours.css" if isinstance(scale, Scale) and scale.is_own else ""
+    context["scale_sheet"] = (
+        f"/scales/{scale.key}/colours.css" if isinstance(scale, Scale) and scale.is_own else ""
+    )
     text = in_digits(language, _environment.get_template(template).render(context | values))
     if error is not None and request.sent.fields and "hx-request" not in request.headers:
         text = filled(request, text, error, shown=values.get("fault_list"), is_own=True)

@@ -17,7 +17,7 @@ where subject = 'language' and is_default;
 update scale set key = '00000000-0000-7000-8000-000000000002', codes = '{beginner,number_1digit,number_2digit,subtraction,division,word_problems}', published_at = now()
 where subject = 'math' and is_default;
 alter table scale add constraint scale_key_is_unique unique (key);
-create unique index scale_one_draft on scale (subject, name) where state = 'draft';
+alter table scale add constraint scale_one_draft exclude using btree (subject with =, name with =) where (state = 'draft');
 alter table scale_level add constraint scale_level_label_is_small check (pg_column_size(label) <= 4096);
 
 -- What a round is measured by, from planned on; once anything was entered or it was opened it stays.

@@ -198,6 +198,7 @@ select st.id::text as student_id, st.code, st.name, seat.sex, seat.grade, seat.c
 from seats_of_school(%(round_id)s::bigint, %(subject)s::subject, %(school_id)s::bigint) seat
 join student st on st.id = seat.student_id and st.deleted_at is null
 left join result r on r.id = seat.result_id
+left join round rd on rd.id = r.round_id
 left join scale sc on sc.key = case r.subject when 'language' then rd.language_scale else rd.math_scale end
 left join scale_level l on l.scale_id = sc.id and l.rank = r.rank
 where (seat.class_id = %(class_id)s or %(class_id)s is null)

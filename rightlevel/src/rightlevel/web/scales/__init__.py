@@ -30,7 +30,7 @@ from rightlevel.web.feature import IN_PAGES, Deeds
 from rightlevel.web.language import N_, languages_in
 from rightlevel.web.request import CLASS_BODY, Request, actor_of
 from rightlevel.web.templating import done, language_of, render
-from rightlevel.web.words import level_name
+from rightlevel.web.words import level_name, word
 
 CHANGES: Final = May("change", "scale")
 JSON: Final = "application/json"
@@ -207,7 +207,9 @@ async def edit_scale_page(request: Request, *, path: ByKey) -> Html:
     shown = await scales.read_scale(request.session, actor_of(request), path.key)
     text = shown.text
     rules = await read_guided_rules(request.session, actor_of(request), is_general=True)
-    begins = {band[0] for band in text.climb.bands[1:]} if text.climb.bands else set()
+    _, code = language_of(request).gettext, language_of(request).code
+    rungs = [(rung.code, rung.labels.get(code) or rung.labels["en"]) for rung in text.rungs]
+    begins = {band[0] for band in text.climb.bands[1:]}
     return render(
         request,
         "scales/form.html",
@@ -218,6 +220,14 @@ async def edit_scale_page(request: Request, *, path: ByKey) -> Html:
         slots=[*text.rungs, *[None] * (MOST_RUNGS - len(text.rungs))],
         begins=begins,
         tasks=TASKS_ASKED[text.subject],
+        rungs=rungs,
+        ways=[
+            *(
+                (f"task:{task}", _("Next: {task}", task=_(word("task", task))))
+                for task in TASKS_ASKED[text.subject]
+            ),
+            *((f"level:{code}", _("Level: {level}", level=name)) for code, name in rungs),
+        ],
         texts=TEXTS,
         timed=TIMED,
         thresholds=rules.thresholds | (text.climb.thresholds or {}),
