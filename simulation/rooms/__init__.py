@@ -11,6 +11,7 @@ from simulation.rooms import (
     plain,
     results,
     rounds,
+    scales,
     words,
 )
 
@@ -25,5 +26,6 @@ __all__ = [
     "plain",
     "results",
     "rounds",
+    "scales",
     "words",
 ]

@@ -4,9 +4,11 @@
 --! plan each time
 select g.school_id, s.code as school_code, s.name_local as school_name, g.assessor_id, p.display_name as assessor_name, g.subject::text as subject,
     c.tests, c.assessed, c.absent, c.refused, c.went, c.ranks, c.timed, c.too_fast, c.in_one_minute, c.without_baseline, c.drops,
-    c.possible_duplicates, c.retested, c.agreed, g.round_id
+    c.possible_duplicates, c.retested, c.agreed,
+    (select x.round_id from result x where x.tested_on = %(on)s and x.school_id = g.school_id and x.assessor_id = g.assessor_id
+        and x.subject = g.subject and x.deleted_at is null limit 1) as round_id
 from (
-    select r.school_id, r.assessor_id, r.subject, max(r.round_id) as round_id
+    select distinct r.school_id, r.assessor_id, r.subject
     from result r
     where r.tested_on = %(on)s and r.deleted_at is null and not r.is_hidden
         and r.school_id not in (select k.id from school k where k.is_practice)
@@ -19,7 +21,6 @@ from (
         and (%(subject)s::subject is null or r.subject = %(subject)s::subject)
         and (%(after_school)s::bigint is null
             or (r.school_id, r.assessor_id, r.subject) > (%(after_school)s, %(after_assessor)s, %(after_subject)s::subject))
-    group by r.school_id, r.assessor_id, r.subject
     order by r.school_id, r.assessor_id, r.subject
     limit %(rows)s) g
 join school s on s.id = g.school_id

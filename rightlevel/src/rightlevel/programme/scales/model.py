@@ -196,7 +196,7 @@ def _rung_faults(field: str, rung: Rung, languages: Sequence[str], *, is_taken: 
         yield Fault(f"{field}.labels", "At most 20 languages", str(len(rung.labels)))
     for language, label in rung.labels.items():
         if len(label) > LONGEST_LABEL or _UNSEEN.search(label):
-            rule = f"At most {LONGEST_LABEL} characters, without < > {{ }}"
+            rule = f"At most {LONGEST_LABEL} characters, without markup"
             yield Fault(f"{field}.labels.{language[:10]}", rule, label[:60])
 
 
