@@ -528,6 +528,22 @@ create table scale_level (
     constraint scale_level_code_is_unique unique (scale_id, code)
 );
 
+-- Rounds are measured by it: a published version says for ever what it said.
+create function keep_scales() returns trigger language plpgsql as $$
+begin
+    if tg_table_name = 'scale' then
+        if old.state <> 'draft' and (tg_op = 'DELETE' or (new.key, new.subject, new.name, new.version, new.codes, new.climb)
+                is distinct from (old.key, old.subject, old.name, old.version, old.codes, old.climb)) then
+            raise exception 'a published scale does not change' using errcode = 'check_violation', constraint = 'scale_is_kept';
+        end if;
+    elsif exists (select from scale s where s.id = old.scale_id and s.state <> 'draft') then
+        raise exception 'a published scale does not change' using errcode = 'check_violation', constraint = 'scale_is_kept';
+    end if;
+    return case tg_op when 'DELETE' then old else new end;
+end $$;
+create trigger scales_are_kept before update or delete on scale for each row execute function keep_scales();
+create trigger rungs_are_kept before update or delete on scale_level for each row execute function keep_scales();
+
 create table round (
     id bigint generated always as identity primary key,
     school_year_id bigint not null references school_year,

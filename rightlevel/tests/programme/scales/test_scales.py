@@ -72,6 +72,15 @@ update round set state = 'closed', ends_on = %(on)s where id = %(id)s
 -- name: audit
 -- What the audit says of scales.
 select count(*) from audit_entry where resource = 'scale' and resource_id = %(key)s
+-- name: recode
+-- Somebody calls the rungs of a version something else.
+update scale set codes = '{x,y}' where key = %(key)s::uuid
+-- name: recolour
+-- Somebody paints a rung of a version.
+update scale_level set colour = '#000000' where scale_id = (select id from scale where key = %(key)s::uuid)
+-- name: remove
+-- Somebody takes a rung of a version away.
+delete from scale_level where scale_id = (select id from scale where key = %(key)s::uuid)
 """,
     origin="test_scales.py",
 )
@@ -368,8 +377,11 @@ async def test_versions_of_one_ladder_are_compared(session: Session, cast: Cast)
     assert saved.code == "saved"
 
 
-async def test_the_database_keeps_one_draft_of_a_name(session: Session, cast: Cast) -> None:
-    await start_scale(session, cast.coordinator, NewScale(text=other_scale()), CLOCK)
-    with pytest.raises((AlreadyTaken, ConstraintViolated)):
-        async with session.savepoint():
-            await start_scale(session, cast.coordinator, NewScale(text=other_scale()), CLOCK)
+@pytest.mark.parametrize("deed", ["recode", "recolour", "remove"])
+async def test_the_database_keeps_a_published_version(session: Session, cast: Cast, deed: str) -> None:
+    there = await published(session, cast)
+    for key in (there.row.key, FIRST_KEYS["language"]):
+        with pytest.raises(ConstraintViolated) as refused:
+            async with session.savepoint():
+                await session.execute(QUERIES[deed], {"key": key})
+        assert refused.value.constraint == "scale_is_kept"

@@ -20,6 +20,22 @@ alter table scale add constraint scale_key_is_unique unique (key);
 alter table scale add constraint scale_one_draft exclude using btree (subject with =, name with =) where (state = 'draft');
 alter table scale_level add constraint scale_level_label_is_small check (pg_column_size(label) <= 4096);
 
+-- Rounds are measured by it: a published version says for ever what it said.
+create function keep_scales() returns trigger language plpgsql as $$
+begin
+    if tg_table_name = 'scale' then
+        if old.state <> 'draft' and (tg_op = 'DELETE' or (new.key, new.subject, new.name, new.version, new.codes, new.climb)
+                is distinct from (old.key, old.subject, old.name, old.version, old.codes, old.climb)) then
+            raise exception 'a published scale does not change' using errcode = 'check_violation', constraint = 'scale_is_kept';
+        end if;
+    elsif exists (select from scale s where s.id = old.scale_id and s.state <> 'draft') then
+        raise exception 'a published scale does not change' using errcode = 'check_violation', constraint = 'scale_is_kept';
+    end if;
+    return case tg_op when 'DELETE' then old else new end;
+end $$;
+create trigger scales_are_kept before update or delete on scale for each row execute function keep_scales();
+create trigger rungs_are_kept before update or delete on scale_level for each row execute function keep_scales();
+
 -- What a round is measured by, from planned on; once anything was entered or it was opened it stays.
 alter table round
     add column language_scale uuid not null default '00000000-0000-7000-8000-000000000001' references scale (key),
