@@ -65,7 +65,7 @@ def parts(truth: Truth, schools: tuple[int, ...]) -> Parts:
         ]
         lines.append(Line(k, 0, 0, 0, *to))
     return parts_of(
-        lines, counts(truth, schools, later=False), counts(truth, schools, later=True), "language"
+        lines, counts(truth, schools, later=False), counts(truth, schools, later=True), 7
     )
 
 
