@@ -126,6 +126,24 @@ async def test_another_countrys_scale_from_a_file_to_a_tested_class(house: Serve
         assert "Thinks about it" in figures
         assert "Whole story and up" in figures
         assert 'id="other-ladder"' in figures
+        asked = {"round_id": round_id, "subject": "language"}
+        for measure, name in (
+            ("reads_story", "Whole story and up"),
+            ("paragraph_up", "Sentence and up"),
+            ("cannot_read_words", "Sounds and below"),
+        ):
+            compared = await client.get("/api/v1/comparison", params=asked | {"measure": measure})
+            assert compared.status_code == 200, compared.text
+            assert compared.json()["measure"]["name"] == name
+        for address in (
+            f"/schools/{school}/overview",
+            f"/movement?earlier={house.cast.round}&later={round_id}&subject=language&school={school}",
+            f"/schools/{school}/progress-sheet?round={round_id}&subject=language",
+            f"/schools/{school}/groups?subject=language",
+            f"/standing-still?school={school}&subject=language",
+            f"/data-quality?on={day}",
+        ):
+            assert (await client.get(address)).status_code == 200, address
         sheet = unescape(
             (await client.get(f"/schools/{school}/class-list?round={round_id}&subject=language")).text
         )
