@@ -85,11 +85,11 @@ async def start_scale(session: Session, actor: Actor, new: NewScale, clock: Cloc
     *Errors*: Forbidden, NotFound, Invalid with every fault, AlreadyTaken where the name has a draft, TooManyScales. *Cost*: six statements.
     """
     require(actor, "change", "scale")
-    if (new.copy_of is None) == (new.text is None):
+    if new.copy_of is not None and new.text is not None:
         raise Invalid(faults=(Fault("copy_of", "Either a scale to copy or the text of one"),))
     if (await store.count_scales(session)).drafts >= MOST_DRAFTS:
         raise TooManyScales
-    text = new.text or (await store.find_scale(session, new.copy_of or "")).text
+    text = new.text or (await store.find_scale(session, new.copy_of or FIRST_KEYS["language"])).text
     if new.name is not None and new.name.strip():
         text = msgspec.structs.replace(text, name=new.name.strip())
     if faults := scale_faults(text):

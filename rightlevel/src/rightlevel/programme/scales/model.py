@@ -67,7 +67,9 @@ class ScaleText(msgspec.Struct, frozen=True):
 
 
 class NewScale(msgspec.Struct, frozen=True):
-    """A draft to begin: as a copy of a version (`copy_of`, its key) under its own name or another, or as a text says."""
+    """A draft to begin: as a copy of a version (`copy_of`, its key) under its own name or another, or as a text says; with neither a copy of
+    the program's own scale of reading.
+    """
 
     copy_of: str | None = None
     name: str | None = None
