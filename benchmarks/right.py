@@ -55,7 +55,7 @@ def _ladders() -> dict[tuple[str, int, str], list[float]]:
     shares: dict[tuple[str, int, str], list[float]] = defaultdict(list)
     for row in csv.DictReader((DATA / "aser-2024-ladders.csv").open(encoding="utf-8")):
         subject = SUBJECTS[row["subject"]]
-        code = SCALES[subject][len(shares[row["state"], int(row["grade"]), subject])].code  # type: ignore[index]
+        code = SCALES[subject].levels[len(shares[row["state"], int(row["grade"]), subject])].code  # type: ignore[index]
         assert code == row["level"], "the file's levels are not in the order of the scale"
         shares[row["state"], int(row["grade"]), subject].append(float(row["percent"]))
     return shares
@@ -143,7 +143,7 @@ def _enter(
         assert len(children) == CHILDREN
         levels = [
             level
-            for count, level in zip(apportion(percent, CHILDREN), SCALES[subject], strict=False)
+            for count, level in zip(apportion(percent, CHILDREN), SCALES[subject].levels, strict=False)
             for _ in range(count)
         ]  # type: ignore[index]
         writes: list[dict[str, Any]] = [

@@ -13,6 +13,7 @@ from simulation.rooms import (
     plain,
     results,
     rounds,
+    scales,
     webhooks,
     words,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "plain",
     "results",
     "rounds",
+    "scales",
     "webhooks",
     "words",
 ]

@@ -50,6 +50,7 @@ from rightlevel.programme.exercises import ensure_first_exercises
 from rightlevel.programme.forms import ensure_first_form
 from rightlevel.programme.languages import KeptLanguages, learn_languages
 from rightlevel.programme.photos import Album, PhotoLinks
+from rightlevel.programme.scales import KeptScales, learn_scales
 from rightlevel.programme.time_zone import ProgrammeClock, learn_time_zone
 from rightlevel.programme.tools import ensure_first_tools
 from rightlevel.settings import Settings
@@ -88,6 +89,7 @@ class Platform(msgspec.Struct, frozen=True):
     supervisor: Supervisor
     proxies: TrustedProxies
     languages: KeptLanguages
+    scales: KeptScales
     room: Room
 
 
@@ -159,7 +161,9 @@ async def open_platform(
         await opened.enter_async_context(database)
         await database.run(partial(learn_time_zone, clock=clock), deadline_s=FIRST_FORM_S, idempotent=True)
         languages = KeptLanguages()
+        scales = KeptScales()
         await database.run(partial(learn_languages, kept=languages), deadline_s=FIRST_FORM_S, idempotent=True)
+        await database.run(partial(learn_scales, kept=scales), deadline_s=FIRST_FORM_S, idempotent=True)
         passwords = PasswordHasher(hashing_slots(settings.memory_bytes))
         opened.callback(passwords.close)
         album = open_album(database, settings, clock)
@@ -289,6 +293,7 @@ async def open_platform(
             supervisor=supervisor,
             proxies=TrustedProxies(settings.trusted_proxies),
             languages=languages,
+            scales=scales,
             room=room,
         )
 

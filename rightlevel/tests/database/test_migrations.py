@@ -44,7 +44,7 @@ def dump(conninfo: str) -> list[str]:
 def rows(conninfo: str) -> list[tuple[object, ...]]:
     with psycopg.connect(conninfo) as connection:
         return connection.execute(
-            "select subject, rank, code, colour, label from scale_level join scale on id = scale_id"
+            "select subject, rank, code, colour, label from scale_level join scale on id = scale_id order by subject, rank"
         ).fetchall()
 
 

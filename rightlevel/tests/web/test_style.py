@@ -34,7 +34,7 @@ def test_a_levels_colour_is_the_stylesheets(level: object) -> None:
 @pytest.mark.parametrize("rank", range(1, 10))
 def test_letters_on_a_levels_colour_can_be_read(rank: int) -> None:
     colour = re.search(rf"--level-{rank}: (#\w+);", CSS)
-    ink = re.search(rf"\.level-{rank} {{ background: [^;]+; color: (#\w+);", CSS)
+    ink = re.search(rf"\.level-{rank} {{ background: [^;]+; color: var\(--on-level-{rank}, (#\w+)\);", CSS)
     assert colour is not None
     assert ink is not None
     letters = ink[1] if len(ink[1]) == 7 else "#ffffff"

@@ -501,19 +501,48 @@ create table scale (
     name text not null,
     version integer not null default 1,
     is_default boolean not null default false,
-    constraint scale_version_is_unique unique (subject, name, version)
+    -- `key` names one version everywhere and for ever. `codes` are its rungs from the lowest; `climb` is what the guided test asks first and after each
+    -- task, what passes it, which rungs figures speak of and which learn together; of the program's own scale code says it. A draft is changed, a
+    -- published version never; a retired one is measured by where it is, and chosen for nothing new.
+    key uuid not null default new_id(),
+    state text not null default 'published' constraint scale_state_is_known check (state in ('draft', 'published', 'retired')),
+    codes text[] not null default '{}',
+    climb jsonb not null default '{}' constraint scale_climb_is_small check (pg_column_size(climb) <= 16384),
+    edited integer not null default 1,
+    changed_at timestamptz not null default now(),
+    changed_by bigint references person,
+    published_at timestamptz,
+    constraint scale_version_is_unique unique (subject, name, version),
+    constraint scale_key_is_unique unique (key)
 );
 create unique index scale_only_one_default on scale (subject) where is_default;
+alter table scale add constraint scale_one_draft exclude using btree (subject with =, name with =) where (state = 'draft');
 
 create table scale_level (
     scale_id smallint not null references scale,
     rank smallint not null constraint scale_level_rank_is_counted check (rank between 1 and 9),
     code text not null,
     colour text not null constraint scale_level_colour_is_hex check (colour ~ '^#[0-9a-f]{6}$'),
-    label jsonb not null,
+    label jsonb not null constraint scale_level_label_is_small check (pg_column_size(label) <= 4096),
     primary key (scale_id, rank),
     constraint scale_level_code_is_unique unique (scale_id, code)
 );
+
+-- Rounds are measured by it: a published version says for ever what it said.
+create function keep_scales() returns trigger language plpgsql as $$
+begin
+    if tg_table_name = 'scale' then
+        if old.state <> 'draft' and (tg_op = 'DELETE' or (new.key, new.subject, new.name, new.version, new.codes, new.climb)
+                is distinct from (old.key, old.subject, old.name, old.version, old.codes, old.climb)) then
+            raise exception 'a published scale does not change' using errcode = 'check_violation', constraint = 'scale_is_kept';
+        end if;
+    elsif exists (select from scale s where s.id = old.scale_id and s.state <> 'draft') then
+        raise exception 'a published scale does not change' using errcode = 'check_violation', constraint = 'scale_is_kept';
+    end if;
+    return case tg_op when 'DELETE' then old else new end;
+end $$;
+create trigger scales_are_kept before update or delete on scale for each row execute function keep_scales();
+create trigger rungs_are_kept before update or delete on scale_level for each row execute function keep_scales();
 
 create table round (
     id bigint generated always as identity primary key,
@@ -537,6 +566,9 @@ create table round (
         constraint round_approval_steps_are_known check (
             approval_steps in ('{}', '{school}', '{district}', '{programme}', '{school,district}', '{school,programme}', '{district,programme}',
                 '{school,district,programme}')),
+    -- what it is measured by, from planned on; once it was opened it stays
+    language_scale uuid not null default '00000000-0000-7000-8000-000000000001' references scale (key),
+    math_scale uuid not null default '00000000-0000-7000-8000-000000000002' references scale (key),
     constraint round_ends_after_start check (starts_on <= ends_on),
     constraint round_roll_is_whole check ((roll_at is null) = (roll_number is null))
 );
@@ -2646,8 +2678,11 @@ create table level_check (
     person_id bigint not null references person,
     version integer not null default 1,
     created_at timestamptz not null default now(),
+    -- by which scale it speaks; null for the program's own
+    scale uuid,
     constraint level_check_is_one_a_day unique (student_id, subject, checked_on)
 );
+alter table level_check add constraint level_check_scale_fkey foreign key (scale) references scale (key) not valid;
 
 -- One division of a school's children in a subject and grade span. Proposals: at most one a school and subject; bands is the split as it was then.
 -- replaced_on is the programme's day on which another took its place.
@@ -3579,6 +3614,9 @@ language sql stable parallel safe as $$
             from result e
             join round er on er.id = e.round_id and (er.starts_on, er.id) < (rd.starts_on, rd.id)
             where e.student_id = r.student_id and e.subject = r.subject and e.deleted_at is null and not e.is_hidden and e.rank is not null
+                -- a rank of another ladder says nothing of a fall
+                and (select k.codes from scale k where k.key = case e.subject when 'language' then er.language_scale else er.math_scale end)
+                    = (select k.codes from scale k where k.key = case r.subject when 'language' then rd.language_scale else rd.math_scale end)
                 and (blind_to is null or e.assessor_id = blind_to
                     or not exists (select from verification v where v.result_id = e.id and v.state = 'pending' offset 0))
             order by er.starts_on desc, er.id desc
@@ -4174,7 +4212,10 @@ create index approval_step_by_school on approval_step (round_id, school_id, id d
 
 insert into setting (key, value) values ('grades', '[3, 4, 5]'), ('programme_name', '"RightLevel"');
 
-insert into scale (subject, name, version, is_default) values ('language', 'TaRL', 1, true), ('math', 'TaRL', 1, true);
+insert into scale (subject, name, version, is_default, key, codes, published_at) values
+    ('language', 'TaRL', 1, true, '00000000-0000-7000-8000-000000000001', '{beginner,letter,word,paragraph,story,comprehension1,comprehension2}', now()),
+    ('math', 'TaRL', 1, true, '00000000-0000-7000-8000-000000000002',
+        '{beginner,number_1digit,number_2digit,subtraction,division,word_problems}', now());
 insert into scale_level (scale_id, rank, code, colour, label)
 select s.id, l.rank, l.code, l.colour, jsonb_build_object('en', l.en, 'km', l.km)
 from scale s

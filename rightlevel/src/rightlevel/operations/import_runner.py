@@ -58,6 +58,7 @@ from rightlevel.programme.exchange import (
     undo_run,
 )
 from rightlevel.programme.permissions import Actor, Scope, require
+from rightlevel.programme.scales import KeptScales, learn_scales
 
 log = logging.getLogger("rightlevel.operations.imports")
 
@@ -246,6 +247,8 @@ class _Importing:
             await asyncio.sleep(LOOK_EVERY_S)
         if not await is_in_hand(session, self._run_id, self._owner):
             raise ImportTakenOver
+        # What rounds are measured by may have changed since this process last knew.
+        await learn_scales(session, KeptScales())
 
     async def fail(self, error: Exception, keep_mark: Callable[[Mark], object] | None = None) -> None:
         """Writes down that the import failed, unless it has ended or is another's."""

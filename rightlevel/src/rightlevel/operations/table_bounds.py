@@ -140,7 +140,11 @@ BOUNDS: Final[tuple[Bound, ...]] = (
         8_000,
     ),
     Bound(
-        "scale", "the scales of levels", "nothing; they are data of the program", "scale_version_is_unique", 1
+        "scale",
+        "drafts, at most 20, and published versions, at most 60",
+        "a draft that is deleted",
+        "scale_version_is_unique",
+        1,
     ),
     Bound("scale_level", "nine for each scale at most", "nothing", "scale_level_pkey", 1),
     Bound("round", "three for each year at most", "nothing; soft deletion", "round_is_unique_in_its_year", 1),

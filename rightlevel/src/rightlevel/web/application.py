@@ -39,6 +39,7 @@ from rightlevel.programme.errors import Conflict, Forbidden, Kind, NotFound, Pro
 from rightlevel.programme.languages import learn_languages
 from rightlevel.programme.permissions import Actor
 from rightlevel.programme.receipts import Receipt, WriteIdReused, claim_write, keep_answer, read_receipt
+from rightlevel.programme.scales import learn_scales
 from rightlevel.web.language import LANGUAGE_COOKIE, Language, choose_language, languages_in
 from rightlevel.web.request import Request, secret_fields
 
@@ -234,6 +235,7 @@ class RightLevelApplication(WebApplication[Actor, Platform]):
         known = next((actor for actor in actors if actor is not None), None)
         if known is not None:
             await learn_languages(session, app.languages, mark=known.language_mark)
+            await learn_scales(session, app.scales, mark=known.language_mark)
         for number, (request, actor) in enumerate(zip(calls, actors, strict=True)):
             if actor is None:
                 continue
@@ -382,6 +384,7 @@ async def read_actor(request: Request, session: Session, *, scopes: Scopes | Non
     actor = await _actor_of(request, session, scopes=scopes)
     if actor is not None:
         await learn_languages(session, request.app.languages, mark=actor.language_mark)
+        await learn_scales(session, request.app.scales, mark=actor.language_mark)
     return actor
 
 

@@ -27,6 +27,7 @@ from flatwater.inputs import SentTwice, UnknownField
 from rightlevel import __version__
 from rightlevel.programme.errors import Forbidden, Invalid, NotFound, ProgrammeError, Stale
 from rightlevel.programme.ids import time_ordered_id
+from rightlevel.programme.levels import Level, Scale, scale_now, scale_of_round
 from rightlevel.programme.permissions import Actor
 from rightlevel.programme.permissions import may as may_of
 from rightlevel.web.application import (
@@ -48,7 +49,7 @@ from rightlevel.web.form_again import FormAgain, Line, Summary, Wrong
 from rightlevel.web.language import LANGUAGE_COOKIE, LANGUAGES, N_, Language, choose_language, languages_in
 from rightlevel.web.navigation import headings_of
 from rightlevel.web.request import Request, secret_fields
-from rightlevel.web.words import WORDS, word
+from rightlevel.web.words import WORDS, level_name, word
 
 HERE = Path(__file__).parent
 NOTICE_COOKIE = "rl_notice"
@@ -171,6 +172,11 @@ def render(
     )
     # Whoever signed in by another door than the one that was offered with it finds it on their first page.
     context["has_held"] = bool(request.state.get(HAS_HELD))
+    scale = values.get("scale")
+    # The colours of a scale that was made in the product; a version never changes, so neither does its sheet.
+    context["scale_sheet"] = (
+        f"/scales/{scale.key}/colours.css" if isinstance(scale, Scale) and scale.is_own else ""
+    )
     text = in_digits(language, _environment.get_template(template).render(context | values))
     if error is not None and request.sent.fields and "hx-request" not in request.headers:
         text = filled(request, text, error, shown=values.get("fault_list"), is_own=True)
@@ -295,6 +301,10 @@ def _context(
     def translated_word(vocabulary: str, code: object) -> str:
         return language.gettext(word(vocabulary, code))
 
+    def rung(level: Level | str | None, scale: Scale | None = None) -> str:
+        """What a level is called: as its scale's editor says, else as the catalogue does."""
+        return level_name(language, level, scale)
+
     def named(vocabulary: str, codes: Iterable[object]) -> list[tuple[object, str]]:
         return [(code, translated_word(vocabulary, code)) for code in codes]
 
@@ -307,6 +317,9 @@ def _context(
         "date": partial(language.date, zone=zone),
         "moment": partial(language.moment, zone=zone),
         "word": translated_word,
+        "rung": rung,
+        "scale_of": scale_of_round,
+        "scale_now": scale_now,
         "named": named,
         "actor": actor,
         "may": may,

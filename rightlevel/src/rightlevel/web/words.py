@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from rightlevel.web.language import N_
+from rightlevel.programme.levels import SCALES, Level, Scale, known_scales
+from rightlevel.web.language import N_, Language
 
 WORDS: dict[str, dict[str, str]] = {
     "import_row": {
@@ -203,6 +204,13 @@ WORDS: dict[str, dict[str, str]] = {
         "division": N_("Division"),
         "word_problems": N_("Word problems"),
     },
+    "scale_state": {"draft": N_("Draft"), "published": N_("Published"), "retired": N_("Retired")},
+    "seen_by": {
+        "everybody": N_("by everybody"),
+        "protanopia": N_("by those who see red weakly"),
+        "deuteranopia": N_("by those who see green weakly"),
+        "grey": N_("on a copy without colours"),
+    },
     "level_short": {
         "beginner": N_("Begin­ner"),
         "letter": N_("Letters"),
@@ -272,6 +280,7 @@ WORDS: dict[str, dict[str, str]] = {
     "boundary": {"move": N_("Moved"), "split": N_("Split"), "merge": N_("Merged")},
     "import_state": {"waiting": N_("waiting"), "reading": N_("reading"), "saving": N_("saving")},
     "fate": {
+        "tested": N_("Tested again"),
         "improved": N_("Improved"),
         "same": N_("Same level"),
         "declined": N_("Fell"),
@@ -334,6 +343,7 @@ WORDS: dict[str, dict[str, str]] = {
     "sex": {"0": N_("Not known"), "1": N_("Boy"), "2": N_("Girl"), "9": N_("Not stated")},
     "deed": {
         "create": N_("Create"),
+        "publish": N_("Publish"),
         "cure": N_("Cure"),
         "archive": N_("Move to a file"),
         "various": N_("Various attempts"),
@@ -428,6 +438,7 @@ WORDS: dict[str, dict[str, str]] = {
         "school": N_("School"),
         "search": N_("Search"),
         "tool": N_("Test tool"),
+        "scale": N_("Scale"),
         "exercise": N_("Exercise for testers"),
         "certification": N_("Exercise before results"),
         "place": N_("Place"),
@@ -499,6 +510,8 @@ WORDS: dict[str, dict[str, str]] = {
         "starts_on": N_("Starts"),
         "ends_on": N_("Ends"),
         "level": N_("Level"),
+        "language_scale": N_("Scale of reading"),
+        "math_scale": N_("Scale of mathematics"),
         "place_id": N_("Place"),
         "parent_id": N_("Place"),
         "school_year_id": N_("School year"),
@@ -582,6 +595,23 @@ WORDS: dict[str, dict[str, str]] = {
     },
 }
 """Vocabulary → code → English. A code that is not here is shown as it is, its underscores as spaces."""
+
+
+def level_name(language: Language, level: Level | str | None, scale: Scale | None = None) -> str:
+    """What a level is called in a language: as its scale says where that was made in the product, else as the catalogue does. Of a level by its
+    code, `scale` is the one that its round is measured by.
+    """
+    code = level.code if isinstance(level, Level) else level
+    found = (
+        level if isinstance(level, Level) else scale.level_at(code) if scale is not None and code else None
+    )
+    if found is None and code is not None and code not in WORDS["level"]:
+        # Where no round is told: what the newest scale that has it says.
+        named = (each.level_at(code) for subject in SCALES for each in reversed(known_scales(subject)))
+        found = next((each for each in named if each is not None), None)
+    if found is not None and found.labels:
+        return found.labels.get(language.code) or found.labels.get("en") or found.name
+    return language.gettext(word("level", code))
 
 
 def word(vocabulary: str, code: object) -> str:

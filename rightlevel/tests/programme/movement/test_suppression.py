@@ -64,9 +64,7 @@ def parts(truth: Truth, schools: tuple[int, ...]) -> Parts:
             for r in range(1, 10)
         ]
         lines.append(Line(k, 0, 0, 0, *to))
-    return parts_of(
-        lines, counts(truth, schools, later=False), counts(truth, schools, later=True), "language"
-    )
+    return parts_of(lines, counts(truth, schools, later=False), counts(truth, schools, later=True), 7)
 
 
 def ways(schools: Iterable[int], keeps: object) -> frozenset[Way]:

@@ -206,7 +206,7 @@ async def _check(
     day: date,
 ) -> None:
     """Some children were looked at a week ago, and most of them had moved up."""
-    codes = [level.code for level in SCALES[subject]]
+    codes = list(SCALES[subject].codes)
     at = _at(day - timedelta(7))
     writes = [
         CheckWrite(
@@ -252,7 +252,7 @@ async def _verify(session: Session, cast: Cast, round_id: int, chance: random.Ra
         _queries["ranks_of_results"], {"result_ids": [each.result_id for each in waiting]}, into=_Ranked
     )
     ranks = {row.id: row.rank for row in rows}
-    codes = [level.code for level in SCALES["math"]]
+    codes = SCALES["math"].codes
     writes: list[Retest] = []
     for row in waiting[: int(len(waiting) * RETESTED)]:
         rank = ranks[row.result_id]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from flatwater.paging import PageRequest
@@ -17,6 +19,8 @@ from rightlevel.programme.comparison.model import (
 from rightlevel.programme.errors import Fault, Invalid
 from rightlevel.programme.figures import FigureQuery, UnitFigures, figures_below
 from rightlevel.programme.figures.actions import subject_asked
+from rightlevel.programme.figures.model import indicators_of
+from rightlevel.programme.levels import Scale, scale_of_round
 from rightlevel.programme.movement import MovementQuery, UnitMovement, movement_below
 from rightlevel.programme.permissions import Actor
 from rightlevel.programme.verification.agreement import LEAST_SHOWN, Interval, share
@@ -44,15 +48,40 @@ async def compare(session: Session, actor: Actor, asked: ComparisonQuery) -> Com
     else:
         found = await figures_below(session, actor, asked, ALL)
         units = [_figured(each, measure) for each in found.items]
+        measure = _named(measure, scale_of_round(asked.round_id, subject))
     units.sort(key=lambda each: (each.estimate is None, -(each.estimate.value if each.estimate else 0.0)))
     return Comparison(measure, units)
+
+
+OF_OTHER_SCALES: Final = {
+    "reads_story": ("goal_up",),
+    "does_division": ("goal_up",),
+    "paragraph_up": ("near_up", "goal_up"),
+    "subtraction_up": ("near_up", "goal_up"),
+    "cannot_read_words": ("low",),
+}
+"""What stands for each indicator in a round that is measured by another scale than the program's own: that of the same role."""
+
+
+def _named(measure: Measure, scale: Scale) -> Measure:
+    """A measure as the scale of its round calls it."""
+    codes = OF_OTHER_SCALES.get(measure.code, ())
+    for code in codes if scale.is_own else ():
+        for each in indicators_of(scale):
+            if each.code == code:
+                return msgspec.structs.replace(measure, name=each.name, definition=each.definition)
+    return measure
 
 
 def _figured(unit: UnitFigures, measure: Measure) -> Compared:
     figures = unit.figures
     if measure.code == "coverage":
         return _of(unit, figures.assessed, figures.enrolled)
-    indicator = next(each for each in figures.indicators if each.code == measure.code)
+    # The goal stands first, and where the level near it is the same there is no second.
+    codes = (measure.code, *OF_OTHER_SCALES.get(measure.code, ()))
+    indicator = next(
+        (each for code in codes for each in figures.indicators if each.code == code), figures.indicators[0]
+    )
     return _of(unit, indicator.numerator, indicator.denominator)
 
 

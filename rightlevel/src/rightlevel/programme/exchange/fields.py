@@ -27,6 +27,7 @@ from rightlevel.programme.exchange.values import (
     whole_number_of,
     with_plain_digits,
 )
+from rightlevel.programme.levels import known_scales
 from rightlevel.programme.permissions import Subject
 from rightlevel.programme.students.model import LONGEST_CODE, OLDEST, YOUNGEST, name_key
 
@@ -79,6 +80,19 @@ class Field(msgspec.Struct, frozen=True):
 
 def _fixed(convert: Convert) -> Callable[[Terms], Convert]:
     return lambda _terms: convert
+
+
+def _level_in(subject: Subject) -> Callable[[Terms], Convert]:
+    """A level by its code or what it is called, on any scale that is known; whether its round is measured by that, the write is judged by."""
+
+    def told(_terms: Terms) -> Convert:
+        spellings = {code: list(words) for code, words in _LEVELS[subject].items()}
+        for scale in known_scales(subject):
+            for level in scale:
+                spellings.setdefault(level.code, []).extend(level.labels.values())
+        return choice_of(spellings)
+
+    return told
 
 
 def _name_with_key(_terms: Terms) -> Convert:
@@ -221,7 +235,7 @@ def _result_fields(subject: Subject) -> tuple[Field, ...]:
     return (
         Field(
             f"{subject}_level",
-            _fixed(choice_of(_LEVELS[subject])),
+            _level_in(subject),
             (f"{subject}_level", f"{subject} level", f"{english} level", english, f"កម្រិត{khmer}", khmer),
         ),
         Field(

@@ -72,7 +72,8 @@ from (
         from result e
         where e.student_id = s.student_id and e.deleted_at is null and (e.round_id, e.subject) is not distinct from (s.round_id, w.subject)
         limit 1) r on true
-    left join scale sc on sc.subject = w.subject and sc.is_default
+    left join round rd on rd.id = s.round_id
+    left join scale sc on sc.key = case w.subject when 'language' then rd.language_scale else rd.math_scale end
     left join scale_level l on l.scale_id = sc.id and l.rank = r.rank
     where s.is_whole and w.outcome is not null and (w.outcome <> 'not_tested' or w.level is not null)) c
 order by c.student_id, c.subject, c.row_number

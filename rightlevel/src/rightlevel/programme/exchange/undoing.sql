@@ -387,7 +387,8 @@ with was as materialized (
         'is_selected', r.is_selected, 'method', r.method, 'notes', r.notes) as kept
     from undone_result u
     join result r on r.id = u.id
-    left join scale sc on sc.subject = r.subject and sc.is_default
+    join round rd on rd.id = r.round_id
+    left join scale sc on sc.key = case r.subject when 'language' then rd.language_scale else rd.math_scale end
     left join scale_level l on l.scale_id = sc.id and l.rank = r.rank
     where not u.is_added and u.number > %(after)s and u.number <= %(up_to)s),
 back as (
@@ -398,13 +399,14 @@ back as (
     from undone_result u
     join import_changed c on c.result_id = u.id and c.run_id = %(id)s::uuid
     where r.id = u.id and not u.is_added and u.number > %(after)s and u.number <= %(up_to)s
-    returning r.id, r.version, r.subject, r.rank, c.before),
+    returning r.id, r.version, r.round_id, r.subject, r.rank, c.before),
 told as (
     insert into result_change (write_id, result_id, version, at, person_id, before, after, reason)
     select new_id(), b.id, b.version, %(now)s, %(person_id)s, w.kept, b.before - 'rank' || jsonb_build_object('level', l.code), %(reason)s
     from back b
     join was w on w.id = b.id
-    left join scale sc on sc.subject = b.subject and sc.is_default
+    join round rd on rd.id = b.round_id
+    left join scale sc on sc.key = case b.subject when 'language' then rd.language_scale else rd.math_scale end
     left join scale_level l on l.scale_id = sc.id and l.rank = b.rank),
 audited as (
     insert into audit_entry (person_id, role, action, resource, resource_id, outcome, after, reason, address)

@@ -192,7 +192,7 @@ def tasks_of(subject: Subject) -> tuple[str, ...]:
 
 def choices_of(subject: Subject, task: str) -> list[str]:
     """What may be answered to a case."""
-    return [level.code for level in SCALES[subject]] if task == LEVEL else list(JUDGED)
+    return list(SCALES[subject].codes) if task == LEVEL else list(JUDGED)
 
 
 def exercise_faults(new: NewExercise) -> list[Fault]:

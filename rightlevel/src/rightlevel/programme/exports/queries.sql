@@ -138,7 +138,7 @@ with stood as materialized (
 -- fragment: language_found
 -- What language says of a child.
     case when t.has_language then coalesce(l.outcome::text, 'not_tested') end as language_outcome,
-    case when t.has_language and not vl.is_blind then (%(language_levels)s::text[])[l.rank] end as language_level,
+    case when t.has_language and not vl.is_blind then (select k.codes[l.rank] from round ld join scale k on k.key = ld.language_scale where ld.id = l.round_id) end as language_level,
     case when t.has_language and not vl.is_blind then l.rank end as language_rank,
 
 -- fragment: language_way
@@ -153,7 +153,7 @@ with stood as materialized (
 -- fragment: math_found
 -- What mathematics says of a child.
     case when t.has_math then coalesce(m.outcome::text, 'not_tested') end as math_outcome,
-    case when t.has_math and not vm.is_blind then (%(math_levels)s::text[])[m.rank] end as math_level,
+    case when t.has_math and not vm.is_blind then (select k.codes[m.rank] from round md join scale k on k.key = md.math_scale where md.id = m.round_id) end as math_level,
     case when t.has_math and not vm.is_blind then m.rank end as math_rank,
 
 -- fragment: math_way
@@ -252,9 +252,9 @@ order by child
 --> opened
 select sheet_text(sc.code, %(defuse)s) as school_code, sheet_text(st.code, %(defuse)s) as code, sheet_text(st.name, %(defuse)s) as name,
     rs.grade, sheet_text(y.name, %(defuse)s) as school_year, rd.kind::text as round, v.subject::text as subject, v.state::text as state,
-    case v.subject when 'language' then (%(language_levels)s::text[])[v.first_rank] else (%(math_levels)s::text[])[v.first_rank] end as first_level,
+    ladder.codes[v.first_rank] as first_level,
     v.first_rank, v.first_tool, sheet_text(fa.username, %(defuse)s) as first_assessor,
-    case v.subject when 'language' then (%(language_levels)s::text[])[v.rank] else (%(math_levels)s::text[])[v.rank] end as second_level,
+    ladder.codes[v.rank] as second_level,
     v.rank as second_rank, v.tool as second_tool, sheet_text(ve.username, %(defuse)s) as second_assessor, v.tested_on, v.stands,
     sheet_text(v.reason, %(defuse)s) as reason, v.missed, v.result_id, v.id
 from unnest(%(schools)s::bigint[]) w (id)
@@ -263,6 +263,7 @@ join verification v on v.school_id = sc.id
 join result rs on rs.id = v.result_id and rs.deleted_at is null
 join student st on st.id = rs.student_id and st.deleted_at is null
 join round rd on rd.id = v.round_id
+join scale ladder on ladder.key = case v.subject when 'language' then rd.language_scale else rd.math_scale end
 join school_year y on y.id = rd.school_year_id
 left join person fa on fa.id = v.first_assessor_id
 left join person ve on ve.id = v.verifier_id
@@ -281,7 +282,7 @@ select g.tested_on, sheet_text(sc.code, %(defuse)s) as school_code, sheet_text(s
     c.tests, c.assessed, c.absent, c.refused, c.went, m.most_at, m.most_at_n, c.timed, c.too_fast, c.in_one_minute, c.without_baseline, c.drops,
     c.possible_duplicates, c.retested, case when c.retested >= 10 then c.agreed end as agreed
 from (
-    select distinct rs.tested_on, rs.school_id, rs.assessor_id, rs.subject
+    select rs.tested_on, rs.school_id, rs.assessor_id, rs.subject, max(rs.round_id) as round_id
     from unnest(%(schools)s::bigint[]) w (id)
     join result rs on rs.school_id = w.id and rs.deleted_at is null and not rs.is_hidden
     where (%(is_everything)s or (rs.subject = 'language' and rs.school_id = any(%(language_schools)s::bigint[]))
@@ -289,13 +290,15 @@ from (
         and (rs.subject = %(subject)s::subject or %(subject)s is null)
         and (rs.tested_on >= %(from_on)s or %(from_on)s is null)
         and (rs.tested_on <= %(to_on)s or %(to_on)s is null)
+    group by 1, 2, 3, 4
 ) g
+join round rd on rd.id = g.round_id
+join scale ladder on ladder.key = case g.subject when 'language' then rd.language_scale else rd.math_scale end
 join school sc on sc.id = g.school_id
 join person p on p.id = g.assessor_id
 cross join lateral quality_of_day(g.tested_on, g.school_id, g.assessor_id, g.subject, %(blind_to)s::bigint) c
 cross join lateral (
-    select case when b.most > 0 then (case g.subject when 'language' then %(language_levels)s::text[] else %(math_levels)s::text[] end)[
-            array_position(c.ranks, b.most)] end as most_at, b.most as most_at_n
+    select case when b.most > 0 then ladder.codes[array_position(c.ranks, b.most)] end as most_at, b.most as most_at_n
     from (select max(n) as most from unnest(c.ranks) n) b) m
 order by sc.code, g.tested_on, p.username, g.subject
 --> closed

@@ -16,7 +16,6 @@ from rightlevel.programme.errors import NotFound
 from rightlevel.programme.exports.columns import DEFINITIONS
 from rightlevel.programme.exports.model import ExportAsk, ExportRun, ExportState, Format, KeptRun, What
 from rightlevel.programme.ids import is_uuid
-from rightlevel.programme.levels import SCALES
 from rightlevel.programme.permissions import Actor
 from rightlevel.programme.students.model import name_key
 
@@ -71,8 +70,6 @@ def values_of(actor: Actor, ask: ExportAsk, key: bytes, today: date) -> dict[str
         "language_classes": scope.classes("language"),
         "math_schools": scope.whole_schools("math"),
         "math_classes": scope.classes("math"),
-        "language_levels": [level.code for level in SCALES["language"]],
-        "math_levels": [level.code for level in SCALES["math"]],
         "blind_to": actor.person_id if actor.role == "mentor" else None,
         "defuse": ask.format == "csv",
         "key": key,

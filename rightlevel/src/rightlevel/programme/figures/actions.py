@@ -23,6 +23,7 @@ from rightlevel.programme.figures.model import (
 )
 from rightlevel.programme.figures.store import Family
 from rightlevel.programme.figures.suppression import Detail, detail_of_all, details_below, withhold
+from rightlevel.programme.levels import scale_of_round
 from rightlevel.programme.permissions import Actor, Subject, require, sees_small_cells
 
 By = Literal["rounds", "grades", "sexes"]
@@ -43,7 +44,8 @@ async def read_figures(
     see small cells two more, and one for each place on the way.
     """
     subject = _allowed(actor, asked)
-    figures = figures_of(await store.read_counts(session, asked, subject, actor.scope), subject)
+    counts = await store.read_counts(session, asked, subject, actor.scope)
+    figures = figures_of(counts, subject, scale_of_round(asked.round_id, subject))
     if sees_small_cells(actor):
         return figures
     detail = await (telling or Telling(session)).detail(asked, subject)
@@ -136,11 +138,12 @@ class Telling:
         if way is None:
             return Detail.NOTHING
         family = await self.family(asked.round_id, subject, None)
-        detail = detail_of_all(family.whole, subject) if family else Detail.NOTHING
+        scale = scale_of_round(asked.round_id, subject)
+        detail = detail_of_all(family.whole, scale) if family else Detail.NOTHING
         for key in way:
             if family is None or detail is Detail.NOTHING:
                 return Detail.NOTHING
-            detail = details_below(family.whole, detail, family.units, subject).get(key, Detail.NOTHING)
+            detail = details_below(family.whole, detail, family.units, scale).get(key, Detail.NOTHING)
             is_school, place_id = key
             if not is_school and key != way[-1]:
                 family = await self.family(asked.round_id, subject, place_id)
@@ -150,7 +153,8 @@ class Telling:
         """How far each unit that hangs on a place is told apart, or each country."""
         detail = await self.detail(msgspec.structs.replace(asked, school_id=None), subject)
         family = await self.family(asked.round_id, subject, asked.place_id)
-        return details_below(family.whole, detail, family.units, subject) if family else {}
+        scale = scale_of_round(asked.round_id, subject)
+        return details_below(family.whole, detail, family.units, scale) if family else {}
 
     async def way(self, asked: FigureQuery) -> list[tuple[bool, int]] | None:
         """The places down to what was asked, and the school; None for what isn't there."""

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 import msgspec
 
-from rightlevel.programme.levels import SCALES
+from rightlevel.programme.levels import SCALES, Scale
 from rightlevel.programme.permissions import Subject
 from rightlevel.programme.results import TestingStatus
 
@@ -95,6 +95,37 @@ INDICATORS: tuple[IndicatorDefinition, ...] = (
     ),
 )
 """*Source*: product.md section 7; `reads_story`, `does_division` and `subtraction_up` are ASER's headlines."""
+
+
+def indicators_of(scale: Scale) -> tuple[IndicatorDefinition, ...]:
+    """What figures tell of a scale: of the program's own as it always was, of another the same three by the rungs that it names."""
+    if not scale.is_own:
+        return tuple(each for each in INDICATORS if each.subject == scale.subject)
+    names = {level.code: level.name for level in scale.levels}
+    goal, near, low = scale.goal, scale.near, scale.low
+    return (
+        _above("goal_up", scale, goal, names[goal]),
+        *((_above("near_up", scale, near, names[near]),) if near != goal else ()),
+        IndicatorDefinition(
+            code="low",
+            subject=scale.subject,
+            name=f"{names[low]} and below",
+            definition=f"Children at the level {low} or below ÷ children assessed",
+            from_rank=1,
+            to_rank=scale.ranks[low],
+        ),
+    )
+
+
+def _above(code: str, scale: Scale, level: str, name: str) -> IndicatorDefinition:
+    return IndicatorDefinition(
+        code=code,
+        subject=scale.subject,
+        name=f"{name} and up",
+        definition=f"Children at the level {level} or above ÷ children assessed",
+        from_rank=scale.ranks[level],
+        to_rank=9,
+    )
 
 
 class Counts(msgspec.Struct, frozen=True):
@@ -238,6 +269,11 @@ class ChildBehind(msgspec.Struct, frozen=True):
     is_blind: bool
 
 
+def hold_different_ladders(slices: Iterable[Slice]) -> bool:
+    """Whether rounds side by side are measured by scales with other rungs, so that a rank of one is none of another."""
+    return len({tuple(level.code for level in each.figures.levels) for each in slices}) > 1
+
+
 def hold_different_children(slices: Iterable[Slice]) -> bool:
     """Whether rounds side by side certainly hold different children: more were tested in one than in another.
 
@@ -253,8 +289,9 @@ def share_of(part: int, whole: int) -> float | None:
     return part / whole if whole > 0 else None
 
 
-def figures_of(counts: Counts, subject: Subject) -> Figures:
-    """The figures that follow from counts."""
+def figures_of(counts: Counts, subject: Subject, scale: Scale | None = None) -> Figures:
+    """The figures that follow from counts, by the scale of their round; by the program's own where none is told."""
+    scale = scale or SCALES[subject]
     assessed = counts.assessed
     levels = [
         LevelCount(
@@ -265,22 +302,21 @@ def figures_of(counts: Counts, subject: Subject) -> Figures:
             count=counts.ranks[level.rank - 1],
             share=share_of(counts.ranks[level.rank - 1], assessed),
         )
-        for level in SCALES[subject]
+        for level in scale.levels
     ]
     indicators: list[Indicator] = []
-    for each in INDICATORS:
-        if each.subject == subject:
-            numerator = sum(counts.ranks[each.from_rank - 1 : each.to_rank])
-            indicators.append(
-                Indicator(
-                    code=each.code,
-                    name=each.name,
-                    definition=each.definition,
-                    numerator=numerator,
-                    denominator=assessed,
-                    share=share_of(numerator, assessed),
-                )
+    for each in indicators_of(scale):
+        numerator = sum(counts.ranks[each.from_rank - 1 : each.to_rank])
+        indicators.append(
+            Indicator(
+                code=each.code,
+                name=each.name,
+                definition=each.definition,
+                numerator=numerator,
+                denominator=assessed,
+                share=share_of(numerator, assessed),
             )
+        )
     return Figures(
         assessed=assessed,
         absent=counts.absent,

@@ -348,7 +348,8 @@ select st.id::text as student_id, st.code, st.name, seat.sex, seat.grade, seat.c
 from seats_of_school(%(round_id)s::bigint, %(subject)s::subject, %(school_id)s::bigint) seat
 join student st on st.id = seat.student_id and st.deleted_at is null
 left join result r on r.id = seat.result_id
-left join scale sc on sc.subject = r.subject and sc.is_default
+left join round rd on rd.id = r.round_id
+left join scale sc on sc.key = case r.subject when 'language' then rd.language_scale else rd.math_scale end
 left join scale_level l on l.scale_id = sc.id and l.rank = r.rank
 cross join lateral (
     select %(is_verifier)s and r.id is not null and r.assessor_id <> %(person_id)s

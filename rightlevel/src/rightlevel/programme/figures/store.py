@@ -22,6 +22,7 @@ from rightlevel.programme.figures.model import (
     figures_of,
 )
 from rightlevel.programme.figures.suppression import Cell, Unit
+from rightlevel.programme.levels import scale_of_round
 from rightlevel.programme.permissions import Actor, Scope, Subject
 
 _queries = load_queries(__package__ or "")
@@ -152,7 +153,16 @@ async def read_slices(
     query = _queries["school_breakdown" if _by_schools(asked, scope) else "place_breakdown"]
     values = _values(asked, subject, scope) | {"by": by}
     rows = await session.fetch_all(query, values, into=_KeyedCounts)
-    return [Slice(str(row.key), row.label, figures_of(_counts(row), subject)) for row in rows]
+    return [
+        Slice(
+            str(row.key),
+            row.label,
+            figures_of(
+                _counts(row), subject, scale_of_round(row.key if by == "rounds" else asked.round_id, subject)
+            ),
+        )
+        for row in rows
+    ]
 
 
 async def page_below(
@@ -172,6 +182,7 @@ async def page_below(
         page,
         lambda row: (row.is_school, row.sort_name, row.id),
     )
+    scale = scale_of_round(asked.round_id, subject)
     units = [
         UnitFigures(
             is_school=row.is_school,
@@ -180,7 +191,7 @@ async def page_below(
             name_local=row.name_local,
             name_latin=row.name_latin,
             is_closed=row.is_closed,
-            figures=figures_of(_counts(row), subject),
+            figures=figures_of(_counts(row), subject, scale),
         )
         for row in found.items
     ]

@@ -19,7 +19,8 @@ from typing import Any
 
 import msgspec
 
-from rightlevel.programme.figures.model import INDICATORS, Counts, Figures
+from rightlevel.programme.figures.model import Counts, Figures, indicators_of
+from rightlevel.programme.levels import SCALES, Scale
 from rightlevel.programme.permissions import Subject
 
 FEWEST = 10
@@ -53,19 +54,19 @@ UnitKey = tuple[bool, int]
 Parts = Counter[tuple[int, int, str]]
 
 
-def detail_of_all(whole: Iterable[Cell], subject: Subject) -> Detail:
+def detail_of_all(whole: Iterable[Cell], scale: Scale | Subject) -> Detail:
     """How far everybody together is told apart: as far as no cell is small."""
     cells = tuple(whole)
     reached = Detail.NOTHING
     for detail in list(Detail)[1:]:
-        if not is_safe(_parts(cells, detail, subject)):
+        if not is_safe(_parts(cells, detail, scale)):
             break
         reached = detail
     return reached
 
 
 def details_below(
-    whole: Iterable[Cell], detail: Detail, units: Mapping[UnitKey, Unit], subject: Subject
+    whole: Iterable[Cell], detail: Detail, units: Mapping[UnitKey, Unit], scale: Scale | Subject
 ) -> dict[UnitKey, Detail]:
     """How far each unit is told apart, of a whole that is told to a detail. What the whole counts and no unit does counts as kept back.
 
@@ -75,9 +76,9 @@ def details_below(
     found = dict.fromkeys(units, Detail.NOTHING)
     shown = sorted(units, key=lambda key: sum(cell.counts.enrolled for cell in units[key]))
     for step in list(Detail)[1 : detail + 1]:
-        parts = {key: _parts(units[key], step, subject) for key in shown}
+        parts = {key: _parts(units[key], step, scale) for key in shown}
         shown = [key for key in shown if is_safe(parts[key])]
-        rest = _parts(all_cells, step, subject)
+        rest = _parts(all_cells, step, scale)
         for key in shown:
             rest.subtract(parts[key])
         while shown and not is_safe(rest):
@@ -119,25 +120,25 @@ def is_safe(parts: Mapping[Any, int]) -> bool:
     return all(count == 0 or count >= FEWEST for count in parts.values())
 
 
-def _parts(cells: Iterable[Cell], detail: Detail, subject: Subject) -> Parts:
+def _parts(cells: Iterable[Cell], detail: Detail, scale: Scale | Subject) -> Parts:
     """How many children stand in each cell of a detail."""
     parts: Parts = Counter()
     for cell in cells:
         grade = cell.grade if detail >= Detail.GRADES else 0
         sex = cell.sex if detail >= Detail.SEXES else 0
-        for name, count in _statuses(cell.counts, detail, subject):
+        for name, count in _statuses(cell.counts, detail, scale):
             parts[grade, sex, name] += count
     return parts
 
 
-def _statuses(counts: Counts, detail: Detail, subject: Subject) -> list[tuple[str, int]]:
+def _statuses(counts: Counts, detail: Detail, scale: Scale | Subject) -> list[tuple[str, int]]:
     if detail is Detail.ROLL:
         return [("roll", counts.enrolled)]
     without = counts.enrolled - counts.assessed
     if detail is Detail.TESTED:
         return [("tested", counts.assessed), ("not tested", without)]
     if detail is Detail.BANDS:
-        edges = _edges(subject)
+        edges = _edges(scale)
         bands = [(f"band {low}", sum(counts.ranks[low - 1 : high - 1])) for low, high in pairwise(edges)]
         return [*bands, ("not tested", without)]
     ranks = [(f"rank {rank}", count) for rank, count in enumerate(counts.ranks, start=1)]
@@ -153,7 +154,7 @@ def _statuses(counts: Counts, detail: Detail, subject: Subject) -> list[tuple[st
     ]
 
 
-def _edges(subject: Subject) -> list[int]:
-    """Where the bands of a subject's indicators begin, and 10 after the last."""
-    mine = [each for each in INDICATORS if each.subject == subject]
+def _edges(scale: Scale | Subject) -> list[int]:
+    """Where the bands of a scale's indicators begin, and 10 after the last."""
+    mine = indicators_of(scale if isinstance(scale, Scale) else SCALES[scale])
     return sorted({1, 10, *(each.from_rank for each in mine), *(each.to_rank + 1 for each in mine)})

@@ -27,7 +27,7 @@ from rightlevel.programme.groups.model import (
     ranks_of,
     split_faults,
 )
-from rightlevel.programme.levels import SCALES
+from rightlevel.programme.levels import SCALES, scale_now
 from rightlevel.programme.permissions import Actor, Subject, require, require_scope
 from rightlevel.programme.students import read_student
 
@@ -140,7 +140,9 @@ async def propose_groups(session: Session, actor: Actor, new: NewGrouping, clock
         raise Invalid(
             faults=(Fault("grade_to", f"At most {MAX_CHILDREN} children at once: choose fewer grades"),)
         )
-    bands = (await store.read_split(session))[subject]
+    scale = scale_now(subject)
+    split: Bands = [list(band) for band in scale.bands]
+    bands = split or (await store.read_split(session))[subject]
     division = divide(
         children, ranks_of(subject, bands), target_size=new.target_size, teacher_ids=new.teacher_ids
     )

@@ -24,10 +24,11 @@ from rightlevel.programme.groups.model import (
     LevelCheck,
     Suggested,
     check_faults,
+    is_split_of,
     ranks_of,
 )
 from rightlevel.programme.groups.regrouping import suggest
-from rightlevel.programme.levels import SCALES, level_of, rank_of
+from rightlevel.programme.levels import SCALES, rank_of, scale_now
 from rightlevel.programme.permissions import Actor, Subject, require
 from rightlevel.programme.students import read_student
 
@@ -78,9 +79,10 @@ async def _enter(
         return CheckAnswer(write.id, "not_found")
     if not actor.scope.covers(place.school_id, subject=subject, class_id=place.class_id):
         return CheckAnswer(write.id, "out_of_scope")
-    rank = rank_of(subject, write.level)
+    scale = scale_now(subject)
+    rank_of(subject, write.level, scale)
     if await store.write_check(
-        session, write, rank=rank, school_id=place.school_id, person_id=actor.person_id, now=clock.now()
+        session, write, scale=scale, school_id=place.school_id, person_id=actor.person_id, now=clock.now()
     ):
         code: CheckCode = "saved" if write.version is None else "changed"
         return CheckAnswer(write.id, code, (write.version or 0) + 1)
@@ -175,7 +177,10 @@ async def suggestions(session: Session, actor: Actor, school_id: int, subject: s
 
 
 def _suggested(subject: Subject, row: store.Rechecked) -> Suggested | None:
-    found = suggest(row.band, row.ranks, ranks_of(subject, cast("Bands", row.bands)), came=row.came)
+    scale, bands = scale_now(subject), cast("Bands", row.bands)
+    if not is_split_of(scale, bands):
+        return None  # groups of another ladder: they are divided anew, not child by child
+    found = suggest(row.band, row.ranks, ranks_of(subject, bands), came=row.came)
     if found is None:
         return None
     return Suggested(
@@ -188,7 +193,7 @@ def _suggested(subject: Subject, row: store.Rechecked) -> Suggested | None:
         number=row.number,
         kind=found.kind,
         to_band=found.to_band,
-        level=level_of(subject, row.ranks[-1]).code,
+        level=scale.levels[row.ranks[-1] - 1].code,
         checked_on=row.last_on,
         check_id=row.check_id,
         check_version=row.check_version,

@@ -10,7 +10,7 @@ import msgspec
 from rightlevel.programme.days import HAPPENED
 from rightlevel.programme.errors import Fault
 from rightlevel.programme.ids import is_uuid
-from rightlevel.programme.levels import SCALES
+from rightlevel.programme.levels import SCALES, Scale, known_scales, scale_now
 from rightlevel.programme.permissions import Subject
 
 Bands = list[list[str]]
@@ -197,9 +197,15 @@ class Suggested(msgspec.Struct, frozen=True):
 
 
 def ranks_of(subject: Subject, bands: Bands) -> list[list[int]]:
-    """The ranks of each band. *Errors*: KeyError for a level that the scale doesn't have."""
-    ranks = {level.code: level.rank for level in SCALES[subject]}
+    """The ranks of each band, by the scale that they split. *Errors*: KeyError for a level that no scale has."""
+    scale = next((each for each in known_scales(subject) if is_split_of(each, bands)), SCALES[subject])
+    ranks = scale.ranks
     return [[ranks[code] for code in band] for band in bands]
+
+
+def is_split_of(scale: Scale, bands: Bands) -> bool:
+    """Whether bands hold each rung of a scale once, in order."""
+    return [code for band in bands for code in band] == list(scale.codes)
 
 
 def band_of(rank: int, band_ranks: list[list[int]]) -> int:
@@ -210,8 +216,7 @@ def band_of(rank: int, band_ranks: list[list[int]]) -> int:
 def split_faults(subject: Subject, bands: Bands) -> list[Fault]:
     """What is wrong with a split: every level of the scale stands once, in order, and no band is empty."""
     codes = [code for band in bands for code in band]
-    wanted = [level.code for level in SCALES[subject]]
-    if codes != wanted or not all(bands):
+    if codes != list(SCALES[subject].codes) or not all(bands):
         return [Fault("bands", "Every level once, from the lowest to the highest", ", ".join(codes)[:80])]
     return []
 
@@ -244,7 +249,8 @@ def check_faults(write: CheckWrite, today: date) -> list[Fault]:
     if write.subject not in SCALES:
         faults.append(Fault("subject", f"One of: {', '.join(SCALES)}", write.subject[:60]))
     else:
-        codes = [level.code for level in SCALES[write.subject]]
+        # Whoever comes back after a round by another scale was opened is judged by what is taught by now.
+        codes = scale_now(write.subject).codes
         if write.level not in codes:
             faults.append(Fault("level", f"One of: {', '.join(codes)}", write.level[:60]))
     return faults + HAPPENED.faults("checked_on", write.checked_on, today)

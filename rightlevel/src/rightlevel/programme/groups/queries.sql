@@ -29,6 +29,7 @@ left join lateral (
     select e.rank, e.tested_on
     from result e
     join round rd on rd.id = e.round_id
+    join scale sc on sc.key = case e.subject when 'language' then rd.language_scale else rd.math_scale end and sc.codes = %(codes)s::text[]
     where e.student_id = st.id and e.subject = %(subject)s::subject and e.deleted_at is null and not e.is_hidden and e.outcome = 'assessed'
         and rd.deleted_at is null
     order by rd.starts_on desc
@@ -37,6 +38,7 @@ left join lateral (
 left join lateral (
     select k.rank, k.checked_on
     from level_check k
+    join scale sc on case when k.scale is null then sc.subject = k.subject and sc.is_default else sc.key = k.scale end and sc.codes = %(codes)s::text[]
     where k.student_id = st.id and k.subject = %(subject)s::subject
     order by k.checked_on desc
     limit 1
@@ -116,7 +118,7 @@ limit %(rows)s
 -- The children of a group, or of one that was replaced as it was, whom somebody may see, each with its latest valid level. Served by group_member_is_unique, result_is_unique and
 -- level_check_is_one_a_day. What waits for a blind re-test shows no level to those who might do it.
 select st.id::text as student_id, st.code, st.name, st.sex::integer as sex, st.grade::integer as grade,
-    case when c.checked_on > r.tested_on or r.rank is null then cl.code when r.is_blind then null else rl.code end as level,
+    case when c.checked_on > r.tested_on or r.rank is null then c.code when r.is_blind then null else r.code end as level,
     case when c.checked_on > r.tested_on or r.rank is null then c.checked_on when r.is_blind then null else r.tested_on end as tested_on,
     coalesce(c.checked_on > r.tested_on, c.rank is not null) as is_check
 from teaching_group g
@@ -124,25 +126,24 @@ join grouping gr on gr.id = g.grouping_id
 cross join lateral (select w.id as student_id, gr.subject from members_of_group(g.id, null) w (id)) m
 join student st on st.id = m.student_id
 left join lateral (
-    select e.rank, e.tested_on,
+    select e.rank, sc.codes[e.rank] as code, e.tested_on,
         %(is_verifier)s and exists (select 1 from verification v where v.result_id = e.id and v.state = 'pending' offset 0) and e.assessor_id <> %(person_id)s as is_blind
     from result e
     join round rd on rd.id = e.round_id
+    join scale sc on sc.key = case e.subject when 'language' then rd.language_scale else rd.math_scale end
     where e.student_id = st.id and e.subject = m.subject and e.deleted_at is null and not e.is_hidden and e.outcome = 'assessed'
         and rd.deleted_at is null
     order by rd.starts_on desc
     limit 1
 ) r on true
 left join lateral (
-    select k.rank, k.checked_on
+    select k.rank, sc.codes[k.rank] as code, k.checked_on
     from level_check k
+    join scale sc on case when k.scale is null then sc.subject = k.subject and sc.is_default else sc.key = k.scale end
     where k.student_id = st.id and k.subject = m.subject
     order by k.checked_on desc
     limit 1
 ) c on true
-left join scale sc on sc.subject = m.subject and sc.is_default
-left join scale_level rl on rl.scale_id = sc.id and rl.rank = r.rank
-left join scale_level cl on cl.scale_id = sc.id and cl.rank = c.rank
 where g.id = %(group_id)s
     and (%(is_everything)s or st.school_id = any(%(scope_schools)s) or st.class_id = any(%(scope_classes)s))
 order by st.name_key, st.id
@@ -152,12 +153,11 @@ limit %(rows)s
 -- Active children of a span, with what is known of their level.
 select st.id::text as student_id, st.code, st.name, st.grade::integer as grade,
     coalesce(
-        (select l.code from level_check k join scale sc on sc.subject = k.subject and sc.is_default
-            join scale_level l on l.scale_id = sc.id and l.rank = k.rank
+        (select sc.codes[k.rank] from level_check k
+            join scale sc on case when k.scale is null then sc.subject = k.subject and sc.is_default else sc.key = k.scale end
             where k.student_id = st.id and k.subject = %(subject)s::subject order by k.checked_on desc limit 1),
-        (select l.code from result r join round rd on rd.id = r.round_id and rd.deleted_at is null
-            join scale sc on sc.subject = r.subject and sc.is_default
-            join scale_level l on l.scale_id = sc.id and l.rank = r.rank
+        (select sc.codes[r.rank] from result r join round rd on rd.id = r.round_id and rd.deleted_at is null
+            join scale sc on sc.key = case r.subject when 'language' then rd.language_scale else rd.math_scale end
             where r.student_id = st.id and r.subject = %(subject)s::subject and r.deleted_at is null and not r.is_hidden and r.outcome = 'assessed'
                 and not (%(is_verifier)s and exists (select 1 from verification v where v.result_id = r.id and v.state = 'pending' offset 0))
             order by rd.starts_on desc limit 1)) as level
@@ -256,24 +256,23 @@ values (%(group_id)s, %(student_id)s::uuid, %(subject)s::subject, %(came)s, %(no
 
 -- name: write_check
 -- Saves a quick re-test, or nothing where the child was tested that day or the id is used. Served by level_check_is_one_a_day.
-insert into level_check (id, student_id, school_id, subject, rank, checked_on, person_id, created_at)
-values (%(id)s::uuid, %(student_id)s::uuid, %(school_id)s, %(subject)s::subject, %(rank)s, %(checked_on)s, %(person_id)s, %(now)s)
+insert into level_check (id, student_id, school_id, subject, rank, checked_on, person_id, created_at, scale)
+values (%(id)s::uuid, %(student_id)s::uuid, %(school_id)s, %(subject)s::subject, %(rank)s, %(checked_on)s, %(person_id)s, %(now)s, %(scale)s::uuid)
 on conflict do nothing
 
 -- name: change_check
 -- Corrects the quick re-test of a day; no row when it is another version by now. Served by level_check_is_one_a_day.
 update level_check
-set rank = %(rank)s, person_id = %(person_id)s, version = version + 1
+set rank = %(rank)s, scale = %(scale)s::uuid, person_id = %(person_id)s, version = version + 1
 where student_id = %(student_id)s::uuid and subject = %(subject)s::subject and checked_on = %(checked_on)s and version = %(version)s
 
 -- fragment: shown_check
 -- What is shown of a quick re-test.
-select k.id::text as id, k.student_id::text as student_id, k.subject::text as subject, l.code as level, k.checked_on, k.version,
+select k.id::text as id, k.student_id::text as student_id, k.subject::text as subject, sc.codes[k.rank] as level, k.checked_on, k.version,
     p.display_name as person_name
 from level_check k
 join person p on p.id = k.person_id
-join scale sc on sc.subject = k.subject and sc.is_default
-join scale_level l on l.scale_id = sc.id and l.rank = k.rank
+join scale sc on case when k.scale is null then sc.subject = k.subject and sc.is_default else sc.key = k.scale end
 
 -- name: check_by_id
 -- A quick re-test by its write's id. Served by the primary key.
@@ -353,6 +352,7 @@ join lateral (
     from (
         select e.id, e.rank, e.checked_on, e.version
         from level_check e
+        join scale sc on case when e.scale is null then sc.subject = e.subject and sc.is_default else sc.key = e.scale end and sc.codes = %(codes)s::text[]
         where e.student_id = st.id and e.subject = m.subject and e.created_at >= m.joined_at
         order by e.checked_on desc
         limit 2

@@ -26,6 +26,7 @@ from rightlevel.programme.groups.model import (
     Teacher,
     Ungrouped,
 )
+from rightlevel.programme.levels import Scale, scale_now
 from rightlevel.programme.permissions import Actor, Scope, Subject
 
 _queries = load_queries(__package__ or "")
@@ -76,14 +77,15 @@ async def hold_school(session: Session, school_id: int) -> None:
 
 
 async def latest_levels(
-    session: Session, school_id: int, subject: str, grade_from: int, grade_to: int
+    session: Session, school_id: int, subject: Subject, grade_from: int, grade_to: int
 ) -> list[LatestLevel]:
-    """The children of a span, at most one more than a division takes. *Cost*: one statement."""
+    """The children of a span, at most one more than a division takes; a level of another ladder than the one that is taught by is none. *Cost*: one statement."""
     values = {
         "school_id": school_id,
         "subject": subject,
         "grade_from": grade_from,
         "grade_to": grade_to,
+        "codes": list(scale_now(subject).codes),
         "rows": MAX_CHILDREN + 1,
     }
     return await session.fetch_all(_queries["latest_levels"], values, into=LatestLevel)
@@ -268,13 +270,14 @@ async def kept_place(session: Session, student_id: str) -> ChildPlace | None:
 
 
 async def write_check(
-    session: Session, write: CheckWrite, rank: int, school_id: int, person_id: int, now: datetime
+    session: Session, write: CheckWrite, scale: Scale, school_id: int, person_id: int, now: datetime
 ) -> bool:
     """Whether the re-test was saved or, with its version, changed."""
     name = "write_check" if write.version is None else "change_check"
     values = {
         **msgspec.structs.asdict(write),
-        "rank": rank,
+        "rank": scale.ranks[write.level],
+        "scale": scale.key if scale.is_own else None,
         "school_id": school_id,
         "person_id": person_id,
         "now": now,
@@ -344,5 +347,9 @@ async def rechecked(
     session: Session, actor: Actor, school_id: int, subject: str, *, student_id: str | None = None
 ) -> list[Rechecked]:
     values = within(actor, subject) | {"school_id": school_id, "subject": subject}
-    values |= {"student_id": student_id, "rows": MAX_CHILDREN}
+    values |= {
+        "student_id": student_id,
+        "rows": MAX_CHILDREN,
+        "codes": list(scale_now(cast("Subject", subject)).codes),
+    }
     return await session.fetch_all(_queries["rechecked"], values, into=Rechecked)

@@ -3,7 +3,7 @@
 The texts that come with the program lie in its catalogues; what is kept here stands before them. Every process takes a change with its next
 request, by a mark that comes with who is asking.
 
-Public: `list_languages`, `add_language`, `change_language`, `list_translations`, `translate`, `translate_many`, `choose_calendar`,
+Public: `list_languages`, `add_language`, `change_language`, `list_translations`, `translate`, `translate_many`, `choose_calendar`, `tell_of_change`,
 `learn_languages`, `is_offered`; `KeptLanguages`, `LanguageRow`, `NewLanguage`, `LanguageChange`, `Translation`, `SourceText`, `TranslationStale`,
 `CALENDARS`, `translation_faults`.
 """
@@ -17,6 +17,7 @@ from rightlevel.programme.languages.actions import (
     learn_languages,
     list_languages,
     list_translations,
+    tell_of_change,
     translate,
     translate_many,
 )
@@ -59,6 +60,7 @@ __all__ = [
     "learn_languages",
     "list_languages",
     "list_translations",
+    "tell_of_change",
     "translate",
     "translate_many",
     "translation_faults",

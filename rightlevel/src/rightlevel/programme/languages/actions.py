@@ -82,7 +82,7 @@ async def add_language(session: Session, actor: Actor, new: NewLanguage, *, know
         if error.constraint == "language_pkey":
             raise AlreadyTaken(faults=(Fault("code", "This language is there already", code),)) from error
         raise
-    await _changed(session)
+    await tell_of_change(session)
     await write_audit(session, actor, "create", "language", code)
     return await _one(session, code)
 
@@ -105,7 +105,7 @@ async def change_language(
         session, language, is_offered=change.is_offered, version=change.version
     ):
         raise Stale(current=msgspec.to_builtins(there), yours=msgspec.to_builtins(change))
-    await _changed(session)
+    await tell_of_change(session)
     before, after = {"is_offered": there.is_offered}, {"is_offered": change.is_offered}
     await write_audit(session, actor, "change", "language", language, before=before, after=after)
     return await _one(session, language)
@@ -145,7 +145,7 @@ async def translate(
     if kept is None:
         current = msgspec.to_builtins(before) if before is not None else None
         raise TranslationStale(current=current, yours={"forms": forms, "version": version})
-    await _changed(session)
+    await tell_of_change(session)
     told = {"text": source.text[:200], "forms": list(forms)}
     was = None if before is None else {"text": source.text[:200], "forms": before.forms}
     await write_audit(session, actor, "change", "language", code, before=was, after=told)
@@ -161,7 +161,7 @@ async def translate_many(
     if len(texts) > MOST_TEXTS:
         raise Invalid(faults=(Fault("file", f"At most {MOST_TEXTS} texts", str(len(texts))),))
     changed = await store.keep_translations(session, code, texts, person_id=actor.person_id)
-    await _changed(session)
+    await tell_of_change(session)
     await write_audit(session, actor, "import", "language", code, after={"texts": changed})
     return changed
 
@@ -171,11 +171,11 @@ async def choose_calendar(session: Session, actor: Actor, calendar: Calendar) ->
     require(actor, "change", "time_zone")
     before = await store.find_calendar(session)
     await store.save_setting(session, "calendar", calendar)
-    await _changed(session)
+    await tell_of_change(session)
     was, told = {"calendar": before}, {"calendar": calendar}
     await write_audit(session, actor, "change", "setting", "calendar", before=was, after=told)
 
 
-async def _changed(session: Session) -> None:
-    """Makes every process read languages anew: each request brings the mark along with who is asking."""
+async def tell_of_change(session: Session) -> None:
+    """Makes every process read languages and scales anew: each request brings the mark along with who is asking. *Cost*: one statement."""
     await store.save_setting(session, "language_mark", str(uuid4()))

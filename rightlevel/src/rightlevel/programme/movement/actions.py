@@ -15,6 +15,7 @@ from rightlevel.programme.figures.model import Figures, figures_of
 from rightlevel.programme.figures.store import NOTHING
 from rightlevel.programme.figures.suppression import Detail, withhold
 from rightlevel.programme.groups import read_group
+from rightlevel.programme.levels import scale_of_round
 from rightlevel.programme.movement import store
 from rightlevel.programme.movement.model import (
     FATES,
@@ -52,16 +53,20 @@ async def read_movement(session: Session, actor: Actor, asked: MovementQuery) ->
     if asked.class_id is not None or asked.group_id is not None:
         asked = await _chosen(session, actor, asked)
         earlier, later = [
-            figures_of(await store.counts_of_children(session, asked, round_id), subject)
+            figures_of(
+                await store.counts_of_children(session, asked, round_id),
+                subject,
+                scale_of_round(round_id, subject),
+            )
             for round_id in (asked.round_id, asked.later_round_id)
         ]
-        return movement_of(await store.lines_of_children(session, asked), earlier, later, subject)
+        return movement_of(await store.lines_of_children(session, asked), earlier, later)
     both = await _both(session, actor, asked)
     lines = (await store.lines_apart(session, asked, subject, actor.scope)).get(0, [])
     if sees_small_cells(actor):
-        return movement_of(lines, *both, subject)
+        return movement_of(lines, *both)
     is_told = await MovementTelling(session).is_told(asked, subject)
-    return told_movement(lines, both, subject, is_told=is_told)
+    return told_movement(lines, both, is_told=is_told)
 
 
 async def _both(session: Session, actor: Actor, asked: MovementQuery) -> tuple[Figures, Figures]:
@@ -101,11 +106,11 @@ async def movement_apart(
         each.key: each.figures
         for each in await read_breakdown(session, actor, figures_asked(asked, later=True), by=by)
     }
-    nobody = figures_of(NOTHING, subject)
+    nobody = figures_of(NOTHING, subject, scale_of_round(asked.later_round_id, subject))
     return [
         MovementSlice(
             each.key,
-            movement_of(lines.get(int(each.key), []), each.figures, later.get(each.key, nobody), subject),
+            movement_of(lines.get(int(each.key), []), each.figures, later.get(each.key, nobody)),
         )
         for each in earlier
     ]
@@ -136,9 +141,7 @@ async def movement_below(
         both = (each.figures, later[key])
         of_unit = lines.get(key, [])
         movement = (
-            movement_of(of_unit, *both, subject)
-            if sees_all
-            else told_movement(of_unit, both, subject, is_told=key in told)
+            movement_of(of_unit, *both) if sees_all else told_movement(of_unit, both, is_told=key in told)
         )
         items.append(
             UnitMovement(

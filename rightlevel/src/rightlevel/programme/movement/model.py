@@ -9,12 +9,13 @@ from typing import Literal, get_args
 import msgspec
 
 from rightlevel.programme.figures import FigureQuery, Figures
-from rightlevel.programme.levels import SCALES
-from rightlevel.programme.permissions import Subject
 from rightlevel.programme.verification.agreement import LEAST_SHOWN, Z_95, Interval, share
 
-Fate = Literal["improved", "same", "declined", "absent", "refused", "left", "gone", "moved", "to_do"]
-"""What came of a child in the later round: tested again and higher, as high or lower; a result that is no level; or none, because it left
+Fate = Literal[
+    "improved", "same", "declined", "tested", "absent", "refused", "left", "gone", "moved", "to_do"
+]
+"""What came of a child in the later round: tested again and higher, as high or lower, or `tested`
+where the two rounds are measured by scales with other rungs; a result that is no level; or none, because it left
 the programme (`gone`), is at another school now (`moved`), or is still to be tested (`to_do`)."""
 FATES: tuple[Fate, ...] = get_args(Fate)
 MOST_WEEKS = 104
@@ -115,6 +116,9 @@ class Movement(msgspec.Struct, frozen=True):
     is_few: bool = False
     holds_different_children: bool | None = None
     is_withheld: bool = False
+    has_other_ladder: bool = False
+    """Whether the two rounds are measured by scales with other rungs. Then nobody is said to have improved, stayed or declined; the rows still say
+    who of each level of the first came to which of the later one."""
 
 
 class MovementSlice(msgspec.Struct, frozen=True):
@@ -181,13 +185,13 @@ class Dose(msgspec.Struct, frozen=True):
     mean_minutes: float | None
 
 
-def movement_of(lines: list[Line], earlier: Figures, later: Figures, subject: Subject) -> Movement:
+def movement_of(lines: list[Line], earlier: Figures, later: Figures) -> Movement:
     """The movement that counts say: `lines` of the same children, beside all children of both rounds."""
     known = {line.from_rank: line for line in lines}
     rows: list[MovementRow] = []
-    for level, at in zip(SCALES[subject], earlier.levels, strict=True):
+    for level in earlier.levels:
         line = known.get(level.rank) or Line(level.rank, *([0] * 12))
-        n, matched = at.count or 0, sum(line.ranks)
+        n, matched = level.count or 0, sum(line.ranks)
         rows.append(
             MovementRow(
                 rank=level.rank,
@@ -195,7 +199,7 @@ def movement_of(lines: list[Line], earlier: Figures, later: Figures, subject: Su
                 name=level.name,
                 colour=level.colour,
                 n=n,
-                to=list(line.ranks[: len(SCALES[subject])]),
+                to=list(line.ranks[: len(later.levels)]),
                 matched=matched,
                 absent=line.absent,
                 refused=line.refused,
@@ -211,7 +215,7 @@ def movement_of(lines: list[Line], earlier: Figures, later: Figures, subject: Su
     declined = sum(count for shift, count in shifts if shift < 0)
     assessed = earlier.assessed or 0
     is_few = n < LEAST_SHOWN
-    return Movement(
+    found = Movement(
         earlier=earlier,
         later=later,
         rows=rows,
@@ -231,6 +235,27 @@ def movement_of(lines: list[Line], earlier: Figures, later: Figures, subject: Su
         mean_shift=None if is_few else mean_of(shifts),
         is_few=is_few,
         holds_different_children=n < max(assessed, later.assessed or 0),
+    )
+    return across_ladders(found) if have_other_ladders(earlier, later) else found
+
+
+def have_other_ladders(earlier: Figures, later: Figures) -> bool:
+    """Whether two rounds are measured by scales with other rungs: then no level of one is higher or lower than one of the other."""
+    return [each.code for each in earlier.levels] != [each.code for each in later.levels]
+
+
+def across_ladders(movement: Movement) -> Movement:
+    """A movement between two ladders: who was tested again and who was not, and nothing of who rose."""
+    return msgspec.structs.replace(
+        movement,
+        improved=None,
+        same=None,
+        declined=None,
+        improved_share=None,
+        same_share=None,
+        declined_share=None,
+        mean_shift=None,
+        has_other_ladder=True,
     )
 
 

@@ -137,6 +137,7 @@ with child as (
             (f.assessor_id <> %(person_id)s and exists (select from verification v where v.result_id = f.id and v.state = 'pending'))
             or (l.assessor_id <> %(person_id)s and exists (select from verification v where v.result_id = l.id and v.state = 'pending'))) as is_blind,
         case
+            when l.rank is not null and not %(is_same_ladder)s then 'tested'
             when l.rank > f.rank then 'improved'
             when l.rank = f.rank then 'same'
             when l.rank < f.rank then 'declined'
@@ -166,9 +167,12 @@ select c.id::text as student_id, c.code, c.name, c.sex::integer as sex, c.grade:
     case when not c.is_blind then fl.code end as from_level, case when not c.is_blind then tl.code end as to_level,
     case when not c.is_blind then c.fate end as fate, case when not c.is_blind then c.tested_on end as tested_on, c.is_blind
 from child c
-left join scale sc on sc.subject = %(subject)s::subject and sc.is_default
-left join scale_level fl on fl.scale_id = sc.id and fl.rank = c.from_rank
-left join scale_level tl on tl.scale_id = sc.id and tl.rank = c.to_rank
+left join round fr on fr.id = %(round_id)s
+left join round tr on tr.id = %(later_round_id)s
+left join scale fs on fs.key = case %(subject)s::subject when 'language' then fr.language_scale else fr.math_scale end
+left join scale ts on ts.key = case %(subject)s::subject when 'language' then tr.language_scale else tr.math_scale end
+left join scale_level fl on fl.scale_id = fs.id and fl.rank = c.from_rank
+left join scale_level tl on tl.scale_id = ts.id and tl.rank = c.to_rank
 where (%(fate)s::text is null or (c.fate = %(fate)s and not c.is_blind))
     and (%(from_rank)s::smallint is null or (c.from_rank = %(from_rank)s and not c.is_blind))
     and (%(to_rank)s::smallint is null or (c.to_rank = %(to_rank)s and not c.is_blind))
@@ -192,12 +196,15 @@ with child as materialized (
     cross join lateral (
         select r.rank, r.tested_on
         from result r
+        join round rd on rd.id = r.round_id
+        join scale sc on sc.key = case r.subject when 'language' then rd.language_scale else rd.math_scale end and sc.codes = %(codes)s::text[]
         where r.student_id = c.id and r.subject = %(subject)s::subject and r.deleted_at is null and not r.is_hidden and r.rank is not null
             and not (%(is_verifier)s and r.assessor_id <> %(person_id)s
                 and exists (select from verification v where v.result_id = r.id and v.state = 'pending'))
         union all
         select k.rank, k.checked_on
         from level_check k
+        join scale sc on case when k.scale is null then sc.subject = k.subject and sc.is_default else sc.key = k.scale end and sc.codes = %(codes)s::text[]
         where k.student_id = c.id and k.subject = %(subject)s::subject
         offset 0) t
 ), newest as materialized (
@@ -208,19 +215,16 @@ with child as materialized (
     join test t on t.id = n.id and t.tested_on <= n.tested_on - %(weeks)s::integer * 7
     order by t.id, t.tested_on desc, t.rank desc
 )
-select c.id::text as student_id, c.code, c.name, c.grade::integer as grade, c.class_id, nl.code as level, bl.code as level_before,
+select c.id::text as student_id, c.code, c.name, c.grade::integer as grade, c.class_id, (%(codes)s::text[])[b.now_rank] as level, (%(codes)s::text[])[b.rank] as level_before,
     b.tested_on as before_on, b.now_on as tested_on, coalesce(d.sessions, 0)::integer as sessions, coalesce(d.minutes, 0)::integer as minutes
 from base b
 join child c on c.id = b.id
-join scale sc on sc.subject = %(subject)s::subject and sc.is_default
-join scale_level nl on nl.scale_id = sc.id and nl.rank = b.now_rank
-join scale_level bl on bl.scale_id = sc.id and bl.rank = b.rank
 left join lateral (
     select count(*) as sessions, sum(s.minutes) as minutes
     from attendance a
     join teaching_session s on s.id = a.session_id and s.subject = %(subject)s::subject and s.held_on between b.tested_on and b.now_on
     where a.student_id = b.id and a.presence <> 'absent') d on true
-where b.rank < (select max(x.rank) from scale_level x where x.scale_id = sc.id)
+where b.rank < cardinality(%(codes)s::text[])
     and not exists (select from test t where t.id = b.id and t.tested_on > b.tested_on and t.rank > b.rank)
     and (%(after_id)s::uuid is null or (c.name_key, c.id) > (select k.name_key, k.id from student k where k.id = %(after_id)s))
 order by c.name_key, c.id
@@ -229,7 +233,7 @@ limit %(rows)s
 -- name: dose_of_moved
 -- Lessons between their two tests of the matched children of a school, class or group, by whether they improved. Served by result_by_school,
 -- result_is_unique and attendance_by_student.
-select case when l.rank > f.rank then 'improved' when l.rank = f.rank then 'same' else 'declined' end as fate, count(*)::integer as children,
+select case when not %(is_same_ladder)s then 'tested' when l.rank > f.rank then 'improved' when l.rank = f.rank then 'same' else 'declined' end as fate, count(*)::integer as children,
     count(*) filter (where d.marks > 0)::integer as marked,
     (avg(d.sessions) filter (where d.marks > 0))::float8 as mean_sessions, (avg(d.minutes) filter (where d.marks > 0))::float8 as mean_minutes
 from seats_of_school(%(round_id)s::bigint, %(subject)s::subject, %(school_id)s::bigint) seat

@@ -12,6 +12,7 @@ from flatwater.queries import load_queries
 from flatwater.transaction import Session
 from rightlevel.programme.figures.model import Counts, Figures, figures_of
 from rightlevel.programme.figures.store import NOTHING, units_of
+from rightlevel.programme.levels import scale_now, scale_of_round
 from rightlevel.programme.movement.model import (
     Dose,
     Line,
@@ -102,7 +103,8 @@ async def later_of_units(
     }
     rows = await session.fetch_all(_queries["later_of_units"], values, into=_UnitCounts)
     found = {(row.is_school, row.id): row for row in rows}
-    return {key: figures_of(found.get(key, NOTHING), subject) for key in keys}
+    scale = scale_of_round(asked.later_round_id, subject)
+    return {key: figures_of(found.get(key, NOTHING), subject, scale) for key in keys}
 
 
 async def lines_of_children(session: Session, asked: MovementQuery) -> list[Line]:
@@ -137,10 +139,16 @@ def _page_values(
     return values | {"after_id": after[0] if after else None, "rows": page.rows_to_ask}
 
 
+def _ladder(asked: MovementQuery, subject: Subject) -> dict[str, bool]:
+    """Whether a rank of the one round can be compared with one of the other."""
+    earlier, later = (scale_of_round(each, subject) for each in (asked.round_id, asked.later_round_id))
+    return {"is_same_ladder": earlier.is_same_ladder(later)}
+
+
 async def page_of_moved(
     session: Session, actor: Actor, asked: MovedChildrenQuery, subject: Subject, page: PageRequest
 ) -> Page[MovedChild]:
-    values = _page_values(actor, asked, subject, page)
+    values = _page_values(actor, asked, subject, page) | _ladder(asked, subject)
     rows = await session.fetch_all(_queries["moved_children"], values, into=MovedChild)
     return page_of(rows, page, lambda row: (row.student_id,))
 
@@ -148,11 +156,11 @@ async def page_of_moved(
 async def page_of_still(
     session: Session, actor: Actor, asked: StillQuery, subject: Subject, page: PageRequest
 ) -> Page[StillChild]:
-    values = _page_values(actor, asked, subject, page)
+    values = _page_values(actor, asked, subject, page) | {"codes": list(scale_now(subject).codes)}
     rows = await session.fetch_all(_queries["still_children"], values, into=StillChild)
     return page_of(rows, page, lambda row: (row.student_id,))
 
 
 async def dose_of_moved(session: Session, actor: Actor, asked: MovementQuery, subject: Subject) -> list[Dose]:
-    values = msgspec.structs.asdict(asked) | _as_reader(actor, subject)
+    values = msgspec.structs.asdict(asked) | _as_reader(actor, subject) | _ladder(asked, subject)
     return await session.fetch_all(_queries["dose_of_moved"], values, into=Dose)

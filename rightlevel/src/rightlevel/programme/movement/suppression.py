@@ -18,7 +18,7 @@ from rightlevel.programme.figures import Telling
 from rightlevel.programme.figures.model import Counts, Figures
 from rightlevel.programme.figures.store import NOTHING, Family
 from rightlevel.programme.figures.suppression import Cell, is_safe
-from rightlevel.programme.levels import SCALES
+from rightlevel.programme.levels import scale_of_round
 from rightlevel.programme.movement import store
 from rightlevel.programme.movement.model import Line, Movement, MovementQuery, movement_of, withheld
 from rightlevel.programme.permissions import Subject
@@ -27,15 +27,14 @@ UnitKey = tuple[bool, int]
 Parts = Counter[str]
 
 
-def parts_of(lines: list[Line], earlier: Counts, later: Counts, subject: Subject) -> Parts:
-    """How many children stand in each cell of a unit in two rounds. New ones may be fewer than none: then matched children came from elsewhere."""
+def parts_of(lines: list[Line], earlier: Counts, later: Counts, top: int) -> Parts:
+    """How many children stand in each cell of a unit in two rounds of a ladder with so many rungs. New ones may be fewer than none: then matched children came from elsewhere."""
     shifts = [
         (rank - line.from_rank, count) for line in lines for rank, count in enumerate(line.ranks, start=1)
     ]
     matched = sum(count for _, count in shifts)
     improved = sum(count for shift, count in shifts if shift > 0)
     declined = sum(count for shift, count in shifts if shift < 0)
-    top = len(SCALES[subject])
     return Counter(
         {
             "improved": improved,
@@ -62,14 +61,15 @@ def units_told(whole: Parts, units: dict[UnitKey, Parts]) -> set[UnitKey]:
     return set(shown)
 
 
-def told_movement(
-    lines: list[Line], both: tuple[Figures, Figures], subject: Subject, *, is_told: bool
-) -> Movement:
+def told_movement(lines: list[Line], both: tuple[Figures, Figures], *, is_told: bool) -> Movement:
     """What somebody is told who may not see small cells: how many improved, stayed, declined and were not tested again, or nothing."""
     earlier, later = both
     if not is_told or earlier.assessed is None or later.assessed is None:
-        return withheld(movement_of([], earlier, later, subject))
-    found = movement_of(lines, earlier, later, subject)
+        return withheld(movement_of([], earlier, later))
+    found = movement_of(lines, earlier, later)
+    if found.has_other_ladder:
+        # What may be told is reckoned from who rose and fell; where nobody can be said to, nothing is.
+        return withheld(found)
     return msgspec.structs.replace(
         withheld(found),
         assessed=found.assessed,
@@ -126,12 +126,12 @@ class MovementTelling:
         later = await telling.family(asked.later_round_id, subject, place_id)
         if earlier is None or later is None:
             return None
+        top = scale_of_round(asked.round_id, subject).top
         keys = set(earlier.units) | set(later.units)
         own: list[UnitKey] = [] if place_id is None else [(False, place_id)]
         lines = await store.lines_of_units(self._session, asked, [*keys, *own])
         units = {
-            key: parts_of(lines.get(key, []), _summed(earlier, key), _summed(later, key), subject)
-            for key in keys
+            key: parts_of(lines.get(key, []), _summed(earlier, key), _summed(later, key), top) for key in keys
         }
         if place_id is None:
             whole: Parts = Counter()
@@ -139,7 +139,7 @@ class MovementTelling:
                 whole.update(parts)
             return whole, units
         return (
-            parts_of(lines.get(own[0], []), _summed(earlier, None), _summed(later, None), subject),
+            parts_of(lines.get(own[0], []), _summed(earlier, None), _summed(later, None), top),
             units,
         )
 

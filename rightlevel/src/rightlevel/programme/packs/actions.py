@@ -11,6 +11,7 @@ from rightlevel.programme.errors import Fault, Invalid
 from rightlevel.programme.exercises import exercises_due
 from rightlevel.programme.forms import current_form, form_version, rules_of, to_json
 from rightlevel.programme.groups import GroupRow, groups_in_use, read_group
+from rightlevel.programme.levels import scale_of_round
 from rightlevel.programme.packs.model import (
     MOST_CHILDREN,
     MOST_DRAFTS,
@@ -27,17 +28,20 @@ from rightlevel.programme.packs.model import (
     PackGroup,
     PackMember,
     PackRetest,
+    PackRung,
+    PackScale,
     PackSchool,
     PackSession,
     PackTeacher,
     PackVisit,
     children_of,
 )
-from rightlevel.programme.permissions import Actor, may, require
+from rightlevel.programme.permissions import SUBJECTS, Actor, may, require
 from rightlevel.programme.photos import list_photos
 from rightlevel.programme.progress import ClassProgress, class_progress
 from rightlevel.programme.results import class_sheet, read_guided_rules
 from rightlevel.programme.rounds import Round, current_round
+from rightlevel.programme.scales.colours import text_on
 from rightlevel.programme.schools import SchoolRow, list_schools, read_grades
 from rightlevel.programme.teaching import list_sessions
 from rightlevel.programme.tools import ToolSearch, list_tools
@@ -107,7 +111,7 @@ async def read_pack(session: Session, actor: Actor, clock: Clock, school_ids: Se
         visits=[await _draft(session, actor, each) for each in drafts],
         grades=await read_grades(session),
         may=deeds,
-        rules=await read_guided_rules(session, actor),
+        rules=await read_guided_rules(session, actor, round_id=round_.id if round_ else None),
         tools=await list_tools(session, actor, ToolSearch()),
         most_children=MOST_CHILDREN,
         left_out=left_out,
@@ -115,6 +119,7 @@ async def read_pack(session: Session, actor: Actor, clock: Clock, school_ids: Se
         has_own_digits=actor.has_own_digits,
         exercises_due=[str(each) for each in await exercises_due(session, actor)],
         follow_ups=await _agreed(session, actor, clock),
+        scales=_scales(round_),
     )
 
 
@@ -157,6 +162,23 @@ def _school(
 async def _teachers(session: Session, actor: Actor, school: SchoolRow, clock: Clock) -> list[PackTeacher]:
     found = await teachers_of_school(session, actor, school.id, clock)
     return [PackTeacher(each.id, each.display_name) for each in found]
+
+
+def _scales(round_: Round | None) -> list[PackScale]:
+    if round_ is None:
+        return []
+    measuring = [scale_of_round(round_.id, subject) for subject in SUBJECTS]
+    return [
+        PackScale(
+            scale.subject,
+            [
+                PackRung(level.rank, level.code, level.labels, level.colour, text_on(level.colour))
+                for level in scale
+            ],
+        )
+        for scale in measuring
+        if scale.is_own
+    ]
 
 
 async def _children(session: Session, actor: Actor, school_id: int, round_: Round) -> list[PackChild]:

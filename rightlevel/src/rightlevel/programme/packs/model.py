@@ -171,6 +171,23 @@ class PackDeeds(msgspec.Struct, frozen=True):
     child: bool
 
 
+class PackRung(msgspec.Struct, frozen=True):
+    """One level of a scale that was made in the product: what it is called by language, its colour, and the colour of a text on it."""
+
+    rank: int
+    code: str
+    labels: dict[str, str]
+    colour: str
+    text_colour: str
+
+
+class PackScale(msgspec.Struct, frozen=True):
+    """What the round is measured by in a subject, where it is not the program's own scale."""
+
+    subject: str
+    rungs: list[PackRung]
+
+
 class Pack(msgspec.Struct, frozen=True):
     """What one person's phone holds: their own schools, classes, children and groups, the round of today, rules and tools; for who visits
     schools also the form, their drafts, and whom they are asked to test again.
@@ -203,6 +220,7 @@ class Pack(msgspec.Struct, frozen=True):
     has_own_digits: bool = False
     exercises_due: list[str] = []
     follow_ups: list[PackFollowUp] = []
+    scales: list[PackScale] = []
 
 
 def child_of(school_id: int, found: list[tuple[str, SheetRow]]) -> PackChild:

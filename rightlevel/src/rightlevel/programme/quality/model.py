@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from rightlevel.programme.levels import SCALES
+from rightlevel.programme.levels import scale_of_round
 from rightlevel.programme.permissions import Subject
 from rightlevel.programme.verification.agreement import LEAST_SHOWN, Interval, share
 
@@ -92,6 +92,7 @@ class CountedDay(msgspec.Struct, frozen=True):
     possible_duplicates: int
     retested: int
     agreed: int
+    round_id: int = 0
 
 
 class AssessorDay(msgspec.Struct, frozen=True):
@@ -125,6 +126,8 @@ class AssessorDay(msgspec.Struct, frozen=True):
     retested: int
     agreement: Interval | None
     looks: list[Look]
+    round_id: int = 0
+    """The round that they are of."""
 
 
 class LookedAtTest(msgspec.Struct, frozen=True):
@@ -141,12 +144,13 @@ class LookedAtTest(msgspec.Struct, frozen=True):
     method: str
     took_s: int | None
     looks: list[Look]
+    round_id: int = 0
 
 
 def looked_at(counted: CountedDay, on: date) -> AssessorDay:
     """What was counted, judged."""
     most = max(counted.ranks)
-    levels = {level.rank: level.code for level in SCALES[counted.subject]}
+    scale = scale_of_round(counted.round_id, counted.subject)
     agreement = share(counted.agreed, counted.retested) if counted.retested >= LEAST_SHOWN else None
     is_asked: dict[Look, bool] = {
         "drops": counted.drops > 0,
@@ -171,7 +175,7 @@ def looked_at(counted: CountedDay, on: date) -> AssessorDay:
         absent=counted.absent,
         refused=counted.refused,
         left=counted.went,
-        most_at=levels.get(counted.ranks.index(most) + 1) if most else None,
+        most_at=scale.code_at(counted.ranks.index(most) + 1) if most else None,
         most_at_n=most,
         timed=counted.timed,
         too_fast=counted.too_fast,
@@ -182,4 +186,5 @@ def looked_at(counted: CountedDay, on: date) -> AssessorDay:
         retested=counted.retested,
         agreement=agreement,
         looks=[look for look in LOOKS if is_asked[look]],
+        round_id=counted.round_id,
     )

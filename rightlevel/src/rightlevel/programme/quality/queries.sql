@@ -4,7 +4,9 @@
 --! plan each time
 select g.school_id, s.code as school_code, s.name_local as school_name, g.assessor_id, p.display_name as assessor_name, g.subject::text as subject,
     c.tests, c.assessed, c.absent, c.refused, c.went, c.ranks, c.timed, c.too_fast, c.in_one_minute, c.without_baseline, c.drops,
-    c.possible_duplicates, c.retested, c.agreed
+    c.possible_duplicates, c.retested, c.agreed,
+    (select x.round_id from result x where x.tested_on = %(on)s and x.school_id = g.school_id and x.assessor_id = g.assessor_id
+        and x.subject = g.subject and x.deleted_at is null limit 1) as round_id
 from (
     select distinct r.school_id, r.assessor_id, r.subject
     from result r
@@ -46,10 +48,11 @@ where exists (
 -- The tests that one person made on a day at a school in a subject, each with its child. Served by result_by_day and those of tests_of_day.
 select t.id::text as result_id, t.student_id::text as student_id, st.code, st.name, st.grade, t.outcome::text as outcome, l.code as level,
     e.code as earlier_level, t.method::text as method, t.took_s, (t.earlier_rank - t.rank)::integer as fell, t.is_without_baseline,
-    t.has_possible_duplicate
+    t.has_possible_duplicate, t.round_id
 from tests_of_day(%(on)s::date, %(school_id)s::bigint, %(assessor_id)s::bigint, %(subject)s::subject, %(blind_to)s::bigint) t
 join student st on st.id = t.student_id
-left join scale sc on sc.subject = %(subject)s::subject and sc.is_default
+join round rd on rd.id = t.round_id
+left join scale sc on sc.key = case %(subject)s::subject when 'language' then rd.language_scale else rd.math_scale end
 left join scale_level l on l.scale_id = sc.id and l.rank = t.rank
 left join scale_level e on e.scale_id = sc.id and e.rank = t.earlier_rank
 where %(after_id)s::uuid is null or t.student_id > %(after_id)s::uuid

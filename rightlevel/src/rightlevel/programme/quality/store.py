@@ -43,6 +43,7 @@ class _Test(msgspec.Struct, frozen=True):
     fell: int | None
     is_without_baseline: bool
     has_possible_duplicate: bool
+    round_id: int
 
     def looked_at(self) -> LookedAtTest:
         is_asked: dict[Look, bool] = {

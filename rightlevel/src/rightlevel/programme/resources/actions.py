@@ -12,7 +12,7 @@ from flatwater.paging import Page, PageRequest
 from flatwater.transaction import Session
 from rightlevel.programme.audit import write_audit
 from rightlevel.programme.errors import Conflict, Fault, Invalid, NotFound, Stale
-from rightlevel.programme.levels import SCALES, rank_of
+from rightlevel.programme.levels import SCALES, known_scales, rank_of
 from rightlevel.programme.permissions import Actor, require
 from rightlevel.programme.resources import store
 from rightlevel.programme.resources.model import (
@@ -45,7 +45,8 @@ async def list_resources(
     if asked.level is not None:
         if asked.subject is None:
             raise Invalid(faults=(Fault("subject", "Please fill this in"),))
-        rank_of(asked.subject, asked.level)
+        if not any(asked.level in scale.ranks for scale in known_scales(asked.subject)):
+            rank_of(asked.subject, asked.level)
     return await store.page_of_resources(session, page, asked, today(clock))
 
 

@@ -123,7 +123,7 @@ def _level_faults(new: NewResource | ResourceChange) -> list[Fault]:
         return [Fault("level_from", "A subject with the first and the last level, or no level")]
     if new.level_from is None or new.level_to is None:
         return []
-    codes = [level.code for level in SCALES[cast("Subject", new.subject)]]
+    codes = list(SCALES[cast("Subject", new.subject)].codes)
     if new.level_from not in codes or new.level_to not in codes:
         return [Fault("level_from", f"One of: {', '.join(codes)}", f"{new.level_from} {new.level_to}"[:60])]
     if codes.index(new.level_to) < codes.index(new.level_from):

@@ -11,7 +11,7 @@ from flatwater.paging import Page, PageRequest, page_of
 from flatwater.queries import load_queries
 from flatwater.transaction import Session
 from rightlevel.programme.errors import NotFound
-from rightlevel.programme.levels import rank_of
+from rightlevel.programme.levels import SCALES, rank_of
 from rightlevel.programme.permissions import Subject
 from rightlevel.programme.resources.model import (
     VIEW_DAYS,
@@ -67,7 +67,8 @@ async def page_of_resources(
         "deleted": asked.deleted,
         "resource_id": None,
         "subject": asked.subject or None,
-        "rank": rank_of(subject, asked.level) if asked.level else None,
+        # The library speaks of the program's own levels; for a level of another scale all of the subject is there.
+        "rank": SCALES[subject].ranks.get(asked.level) if asked.level else None,
         "after_id": after[0] if after else None,
         "rows": page.rows_to_ask,
     }

@@ -29,7 +29,6 @@ from rightlevel.programme.results.actions import (
 from rightlevel.programme.results.guided import (
     MAX_STEPS,
     TASKS,
-    TESTED,
     THRESHOLDS,
     TIMED,
     GuidedRules,
@@ -68,7 +67,6 @@ __all__ = [
     "OVERRIDABLE",
     "MAX_STEPS",
     "TASKS",
-    "TESTED",
     "TESTERS",
     "THRESHOLDS",
     "TIMED",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import date, datetime
 
@@ -22,6 +22,7 @@ from rightlevel.programme.errors import (
     Stale,
 )
 from rightlevel.programme.ids import is_uuid, time_ordered_id
+from rightlevel.programme.levels import Scale, scale_now, scale_of_round
 from rightlevel.programme.permissions import SUBJECTS, Actor, Subject, allowed, may, require, require_scope
 from rightlevel.programme.results import store
 from rightlevel.programme.results.guided import (
@@ -30,6 +31,7 @@ from rightlevel.programme.results.guided import (
     NewRules,
     Standing,
     Step,
+    Thresholds,
     rules_with,
     stand_after,
     threshold_faults,
@@ -49,6 +51,7 @@ from rightlevel.programme.results.model import (
     StudentResult,
     WithoutBaseline,
     current_of,
+    faults_by_round,
     is_blind_to,
     judge,
     warnings_of,
@@ -122,6 +125,7 @@ async def enter_results(
             is_first=look == 0,
             is_last=is_last,
             keeps_details=keeps_details,
+            rules=rules,
         )
     settled = [answers[number] for number in range(len(writes))]
     await _audit_denied(session, actor, settled)
@@ -150,6 +154,8 @@ async def enter_together(
         actor, tap = taps[number]
         write = with_details_of(tap.write, fact) if tap.keeps_details else tap.write
         code = judge(actor, write, fact, day)
+        if faults_by_round(write, fact):
+            continue
         if code == "repeated":
             answers[number] = _answer(actor, code, write, fact)
         elif code in ("saved", "changed") and fact.is_certain and fact.verification_state is None:
@@ -202,6 +208,8 @@ async def judge_results(
     for number, fact in zip(sound, facts, strict=True):
         write = with_details_of(writes[number], fact)
         code = judge(actor, write, fact, day)
+        faults[number] = faults_by_round(write, fact)
+        code = "invalid" if faults[number] else code
         answers[number] = ResultAnswer(
             write.id, code, message=REFUSALS.get(code, ""), warnings=warnings_of(write, fact)
         )
@@ -262,6 +270,7 @@ async def _look_and_write(
     is_first: bool,
     is_last: bool,
     keeps_details: bool,
+    rules: Mapping[int | None, Thresholds],
 ) -> list[int]:
     """Judges some writes, saves what may be, answers what is settled; the numbers of those to look at again.
 
@@ -280,7 +289,13 @@ async def _look_and_write(
     again: list[int] = []
     for number, fact in zip(numbers, facts, strict=True):
         code = judge(actor, writes[number], fact, day)
-        if is_first and (code in ("conflict", "stale") or _may_have_moved(fact, code)):
+        if code in ("saved", "changed", "conflict", "stale") and (
+            faults := faults_by_round(writes[number], fact, rules.get(writes[number].rules_version))
+        ):
+            answers[number] = ResultAnswer(
+                writes[number].id, "invalid", message=REFUSALS["invalid"], faults=faults
+            )
+        elif is_first and (code in ("conflict", "stale") or _may_have_moved(fact, code)):
             again.append(number)
         elif code in ("saved", "changed"):
             judged.append((number, fact))
@@ -554,23 +569,40 @@ async def read_guided_tests(session: Session, actor: Actor, result_id: str) -> l
     return await store.guided_tests(session, result_id)
 
 
-async def next_in_guided_test(session: Session, actor: Actor, subject: str, steps: list[Step]) -> Standing:
-    """What to ask next in a guided test, or the level reached. Nothing is kept. *Errors*: Invalid with what is wrong with a step."""
+async def next_in_guided_test(
+    session: Session, actor: Actor, subject: str, steps: list[Step], *, round_id: int | None = None
+) -> Standing:
+    """What to ask next in a guided test, or the level reached, by the scale of a round (without one by what is taught by now).
+
+    Nothing is kept. *Errors*: Invalid with what is wrong with a step.
+    """
     require(actor, "enter", "result")
     if len(steps) > MAX_STEPS:
         raise Invalid(faults=(Fault("steps", f"At most {MAX_STEPS} steps", str(len(steps))),))
     newest = await store.newest_rules(session)
-    standing, faults = stand_after(_subject(subject), steps, newest.thresholds)
+    scale = _scale_for(_subject(subject), round_id)
+    standing, faults = stand_after(scale.subject, steps, newest.thresholds, scale)
     if faults:
         raise Invalid(faults=faults)
     return standing
 
 
-async def read_guided_rules(session: Session, actor: Actor) -> GuidedRules:
-    """The guided test as data, with the programme's thresholds, for a page or device that runs it by itself. *Cost*: one statement."""
+async def read_guided_rules(
+    session: Session, actor: Actor, *, round_id: int | None = None, is_general: bool = False
+) -> GuidedRules:
+    """The guided test as data, with the programme's thresholds, for a page or device that runs it by itself: by the scales of a round, without one
+    by what is taught by now. `is_general`: as the programme's own thresholds say, whatever a scale says. *Cost*: one statement.
+    """
     require(actor, "enter", "result")
     newest = await store.newest_rules(session)
-    return rules_with(newest.thresholds, newest.version)
+    if is_general:
+        return rules_with(newest.thresholds, newest.version)
+    scales = tuple(_scale_for(subject, round_id) for subject in SUBJECTS)
+    return rules_with(newest.thresholds, newest.version, scales)
+
+
+def _scale_for(subject: Subject, round_id: int | None) -> Scale:
+    return scale_now(subject) if round_id is None else scale_of_round(round_id, subject)
 
 
 async def add_guided_rules(session: Session, actor: Actor, new: NewRules) -> GuidedRules:

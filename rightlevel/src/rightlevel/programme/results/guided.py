@@ -6,53 +6,45 @@ result is judged by the version that its test was run with.
 
 from __future__ import annotations
 
-from typing import Literal, get_args
-
 import msgspec
 
 from rightlevel.programme.errors import Fault
+from rightlevel.programme.levels import (
+    LEAST_SECONDS,
+    MAX_ITEMS,
+    MAX_STEPS,
+    MAX_TIMED_ITEMS,
+    MOST_SECONDS,
+    SCALES,
+    TASKS,
+    TIMED,
+    Fork,
+    Onward,
+    Scale,
+    Threshold,
+    Thresholds,
+    most_items,
+    threshold_fault,
+)
 from rightlevel.programme.permissions import Subject
 
-Task = Literal[
-    "paragraph",
-    "paragraph_again",
-    "story",
-    "fact_questions",
-    "inference_questions",
-    "words",
-    "letters",
-    "subtractions",
-    "division",
-    "word_problem",
-    "numbers_2digit",
-    "numbers_1digit",
+__all__ = [
+    "LEAST_SECONDS",
+    "MAX_ITEMS",
+    "MAX_STEPS",
+    "MAX_TIMED_ITEMS",
+    "MOST_SECONDS",
+    "TASKS",
+    "TIMED",
+    "Fork",
+    "Onward",
+    "Threshold",
+    "Thresholds",
+    "most_items",
 ]
-TASKS: tuple[Task, ...] = get_args(Task)
-MAX_ITEMS = 20
-MAX_TIMED_ITEMS = 100
-"""*Source*: RTI International, EGRA Toolkit, 2nd edition, 2016: a grid of 100 letters, of which a child reads what it can in a minute."""
-TIMED: frozenset[str] = frozenset({"words", "letters", "numbers_2digit", "numbers_1digit"})
-"""Tasks that may be a timed subtest: their items are read, not worked out or asked."""
-LEAST_SECONDS, MOST_SECONDS = 10, 300
+
 MAX_TOOK_S = 7_200
 """Two hours: a page that was left open says nothing of a child."""
-MAX_STEPS = 8
-"""No way through either test is longer: language takes five steps at most, mathematics three."""
-
-
-class Threshold(msgspec.Struct, frozen=True):
-    """What it takes to pass a task: `needed` of `items` right, or a text read with at most so many mistakes, fluently.
-
-    With `seconds` it is a timed subtest: the child reads as many of the items as it can in that time, and those not reached are not wrong.
-    """
-
-    items: int = 1
-    needed: int = 1
-    most_mistakes: int | None = None
-    seconds: int | None = None
-
-
-Thresholds = dict[str, Threshold]
 
 THRESHOLDS: Thresholds = {
     "paragraph": Threshold(most_mistakes=3),
@@ -102,67 +94,6 @@ class Standing(msgspec.Struct, frozen=True):
     level: str | None = None
 
 
-_FIRST: dict[Subject, Task] = {"language": "paragraph", "math": "subtractions"}
-_AFTER: dict[tuple[str, bool], tuple[Task | None, str]] = {
-    # (task, passed) → (what is asked next or nothing, the level if nothing)
-    ("paragraph", True): ("story", ""),
-    ("paragraph", False): ("words", ""),
-    ("words", True): ("paragraph_again", ""),
-    ("words", False): ("letters", ""),
-    ("paragraph_again", True): ("story", ""),
-    ("paragraph_again", False): (None, "word"),
-    ("letters", True): (None, "letter"),
-    ("letters", False): (None, "beginner"),
-    ("story", True): ("fact_questions", ""),
-    ("story", False): (None, "paragraph"),
-    ("fact_questions", True): ("inference_questions", ""),
-    ("fact_questions", False): (None, "story"),
-    ("inference_questions", True): (None, "comprehension2"),
-    ("inference_questions", False): (None, "comprehension1"),
-    ("subtractions", True): ("division", ""),
-    ("subtractions", False): ("numbers_2digit", ""),
-    ("division", True): ("word_problem", ""),
-    ("division", False): (None, "subtraction"),
-    ("word_problem", True): (None, "word_problems"),
-    ("word_problem", False): (None, "division"),
-    ("numbers_2digit", True): (None, "number_2digit"),
-    ("numbers_2digit", False): ("numbers_1digit", ""),
-    ("numbers_1digit", True): (None, "number_1digit"),
-    ("numbers_1digit", False): (None, "beginner"),
-}
-
-TESTED: dict[Task, str] = {
-    "paragraph": "paragraph",
-    "paragraph_again": "paragraph",
-    "story": "story",
-    "fact_questions": "comprehension1",
-    "inference_questions": "comprehension2",
-    "words": "word",
-    "letters": "letter",
-    "subtractions": "subtraction",
-    "division": "division",
-    "word_problem": "word_problems",
-    "numbers_2digit": "number_2digit",
-    "numbers_1digit": "number_1digit",
-}
-"""The level that each task is about: where a test stands on the ladder."""
-
-
-class Onward(msgspec.Struct, frozen=True):
-    """Where a task leads: to the task asked next, or to the level that was reached."""
-
-    task: str | None
-    level: str | None
-
-
-class Fork(msgspec.Struct, frozen=True):
-    """Where a task leads, done with comfort or not, and the level that it is about."""
-
-    passed: Onward
-    failed: Onward
-    tests: str
-
-
 class GuidedRules(msgspec.Struct, frozen=True):
     """The whole test as data, for a device that runs it by itself: what comes first in a subject, what after each task, and what passes it."""
 
@@ -173,17 +104,23 @@ class GuidedRules(msgspec.Struct, frozen=True):
     """That of the programme's own thresholds; 0 while it has none."""
 
 
-def rules_with(thresholds: Thresholds, version: int = 0) -> GuidedRules:
-    """The rules of the test with a programme's own thresholds."""
+def rules_with(
+    thresholds: Thresholds, version: int = 0, scales: tuple[Scale, ...] = tuple(SCALES.values())
+) -> GuidedRules:
+    """The rules of the test with a programme's own thresholds, by the program's own scales or others; a scale's own thresholds go before."""
+    after: dict[str, Fork] = {}
+    for scale in scales:
+        after |= scale.after
+    first = {str(scale.subject): scale.first for scale in scales}
+    return GuidedRules(first, after, thresholds_by(scales, thresholds), version)
 
-    def onward(task: Task, *, passed: bool) -> Onward:
-        to, level = _AFTER[task, passed]
-        return Onward(to, level or None)
 
-    after = {
-        task: Fork(onward(task, passed=True), onward(task, passed=False), TESTED[task]) for task in TASKS
-    }
-    return GuidedRules({str(each): task for each, task in _FIRST.items()}, after, thresholds, version)
+def thresholds_by(scales: tuple[Scale, ...], thresholds: Thresholds) -> Thresholds:
+    """What passes each task where some scales are measured by: a programme's thresholds, and before them those of a scale that has its own."""
+    own = dict(thresholds)
+    for scale in scales:
+        own |= scale.thresholds or {}
+    return own
 
 
 def has_passed(step: Step, threshold: Threshold) -> bool:
@@ -194,10 +131,12 @@ def has_passed(step: Step, threshold: Threshold) -> bool:
 
 
 def stand_after(
-    subject: Subject, steps: list[Step], thresholds: Thresholds
+    subject: Subject, steps: list[Step], thresholds: Thresholds, scale: Scale | None = None
 ) -> tuple[Standing, tuple[Fault, ...]]:
     """Where the test stands after these steps, and what is wrong with them: a task out of turn, or counts that can't be."""
-    task: Task | None = _FIRST[subject]
+    scale = scale or SCALES[subject]
+    thresholds = thresholds_by((scale,), thresholds)
+    task: str | None = scale.first
     level = ""
     for number, step in enumerate(steps[: MAX_STEPS + 1]):
         field = f"steps.{number}"
@@ -212,11 +151,13 @@ def stand_after(
         faults = _step_faults(field, step, thresholds[task])
         if faults:
             return _asking(subject, task, thresholds), faults
-        task, level = _AFTER[task, has_passed(step, thresholds[task])]
+        fork = scale.after[task]
+        onward = fork.passed if has_passed(step, thresholds[task]) else fork.failed
+        task, level = onward.task, onward.level or ""
     return (_asking(subject, task, thresholds) if task else Standing(subject, level=level)), ()
 
 
-def _asking(subject: Subject, task: Task, thresholds: Thresholds) -> Standing:
+def _asking(subject: Subject, task: str, thresholds: Thresholds) -> Standing:
     return Standing(subject, task, thresholds[task])
 
 
@@ -256,10 +197,10 @@ def _timed_faults(field: str, step: Step, seconds: int, items: int) -> tuple[Fau
 
 
 def guided_faults(
-    subject: Subject, level: str | None, steps: list[Step], thresholds: Thresholds
+    subject: Subject, level: str | None, steps: list[Step], thresholds: Thresholds, scale: Scale | None = None
 ) -> tuple[Fault, ...]:
     """What is wrong with a level that is said to come of these steps."""
-    standing, faults = stand_after(subject, steps, thresholds)
+    standing, faults = stand_after(subject, steps, thresholds, scale)
     if faults:
         return faults
     if standing.level is None:
@@ -276,22 +217,6 @@ def threshold_faults(given: Thresholds) -> tuple[Fault, ...]:
         threshold = given.get(task)
         if threshold is None:
             faults.append(Fault(task, "This task needs a threshold"))
-        elif (threshold.most_mistakes is None) != (THRESHOLDS[task].most_mistakes is None):
-            faults.append(Fault(task, "A text is judged by mistakes, everything else by how many are right"))
-        elif not (1 <= threshold.needed <= threshold.items <= most_items(threshold)):
-            rule = f"Between 1 and {most_items(threshold)} items, and no more needed than there are"
-            faults.append(Fault(task, rule))
-        elif threshold.seconds is not None and task not in TIMED:
-            faults.append(Fault(task, "Only what is read item by item can be timed"))
-        elif threshold.seconds is not None and not LEAST_SECONDS <= threshold.seconds <= MOST_SECONDS:
-            faults.append(
-                Fault(task, f"Between {LEAST_SECONDS} and {MOST_SECONDS} seconds", str(threshold.seconds))
-            )
-        elif threshold.most_mistakes is not None and not 0 <= threshold.most_mistakes <= 50:
-            faults.append(Fault(task, "Between 0 and 50 mistakes", str(threshold.most_mistakes)[:20]))
+        elif fault := threshold_fault(task, threshold):
+            faults.append(fault)
     return tuple(faults)
-
-
-def most_items(threshold: Threshold) -> int:
-    """How many items a task may have at most."""
-    return MAX_ITEMS if threshold.seconds is None else MAX_TIMED_ITEMS

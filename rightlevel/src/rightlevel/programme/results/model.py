@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 import msgspec
 
 from rightlevel.programme.errors import Fault
-from rightlevel.programme.levels import SCALES
+from rightlevel.programme.levels import SCALES, Scale, known_scales, scale_at
 from rightlevel.programme.permissions import SUBJECTS, Actor, Role, Subject, allowed
 from rightlevel.programme.results.guided import MAX_STEPS, THRESHOLDS, Step, Thresholds, guided_faults
 
@@ -176,6 +176,8 @@ class Facts(msgspec.Struct, frozen=True):
     kept_class_id: int | None = None
     exercise_is_due: bool = False
     """Whether the programme asks for an exercise in this subject that the writer has yet to pass."""
+    scale: str | None = None
+    """The key of the scale that the round is measured by; None without a round."""
 
 
 class SheetRow(msgspec.Struct, frozen=True):
@@ -301,18 +303,21 @@ class ResultChange(msgspec.Struct, frozen=True):
     reason: str | None
 
 
-_RANKS = {(subject, level.code): level.rank for subject, scale in SCALES.items() for level in scale}
-_CODES = {(subject, level.rank): level.code for subject, scale in SCALES.items() for level in scale}
+def scale_of(subject: str, key: str | None) -> Scale:
+    """The scale of a key; without one the program's own of the subject."""
+    return scale_at(key) if key is not None else SCALES[_subject_named(subject)]
 
 
-def rank_of_write(write: ResultWrite) -> int | None:
-    """The rank that a write gives."""
-    return _RANKS.get((write.subject, write.level or "")) if write.outcome == "assessed" else None
+def rank_of_write(write: ResultWrite, key: str | None = None) -> int | None:
+    """The rank that a write gives, by the scale that its round is measured by."""
+    if write.outcome != "assessed":
+        return None
+    return scale_of(write.subject, key).ranks.get(write.level or "")
 
 
-def level_code(subject: str, rank: int | None) -> str | None:
-    """A level's code by its rank."""
-    return None if rank is None else _CODES.get((subject, rank))
+def level_code(subject: str, rank: int | None, key: str | None = None) -> str | None:
+    """A level's code by its rank in the scale of its round."""
+    return None if rank is None else scale_of(subject, key).code_at(rank)
 
 
 def with_details_of(write: ResultWrite, facts: Facts) -> ResultWrite:
@@ -351,9 +356,8 @@ def write_faults(
         faults.append(_one_of("outcome", OUTCOMES, write.outcome))
     if write.method not in methods:
         faults.append(_one_of("method", METHODS, write.method))
-    if write.outcome == "assessed" and write.subject in SUBJECTS and rank_of_write(write) is None:
-        codes = ", ".join(level.code for level in SCALES[write.subject])
-        faults.append(Fault("level", f"One of: {codes}", (write.level or "")[:60]))
+    if write.outcome == "assessed" and write.subject in SUBJECTS:
+        faults += _level_faults(write, known_scales(_subject(write)))
     if write.outcome != "assessed" and write.level is not None:
         faults.append(Fault("level", "Only an assessed child has a level", write.level[:60]))
     if write.tool is not None and not 1 <= write.tool <= 4:
@@ -399,7 +403,37 @@ def _guided_faults(write: ResultWrite, thresholds: Thresholds | None) -> list[Fa
         return [Fault("steps", f"At most {MAX_STEPS} steps", str(len(write.steps)))]
     if write.outcome != "assessed" or write.subject not in SUBJECTS:
         return []
-    return list(guided_faults(write.subject, write.level, write.steps, thresholds or THRESHOLDS))
+    known = known_scales(_subject(write))
+    # By which of several scales it is judged, its round says; `faults_by_round` looks then.
+    return _faults_of_steps(write, thresholds, known[0]) if len(known) == 1 else []
+
+
+def _faults_of_steps(write: ResultWrite, thresholds: Thresholds | None, scale: Scale) -> list[Fault]:
+    return list(guided_faults(_subject(write), write.level, write.steps, thresholds or THRESHOLDS, scale))
+
+
+def _level_faults(write: ResultWrite, scales: Sequence[Scale]) -> list[Fault]:
+    """What is wrong with a level that stands in none of some scales."""
+    if any(write.level in scale.ranks for scale in scales):
+        return []
+    codes = dict.fromkeys(code for scale in scales for code in scale.codes)
+    return [Fault("level", f"One of: {', '.join(codes)}", (write.level or "")[:60])]
+
+
+def faults_by_round(
+    write: ResultWrite, facts: Facts, thresholds: Thresholds | None = THRESHOLDS
+) -> list[Fault]:
+    """What is wrong with a write by the scale that its round is measured by: a level of another one, or steps that lead elsewhere.
+
+    *Cost*: nothing while there is one scale of the subject; `write_faults` has looked.
+    """
+    if facts.scale is None or write.outcome != "assessed":
+        return []
+    scale = scale_of(write.subject, facts.scale)
+    if not scale.is_own and len(known_scales(scale.subject)) == 1:
+        return []
+    faults = _level_faults(write, [scale])
+    return faults or (_faults_of_steps(write, thresholds, scale) if write.method == "guided" else [])
 
 
 def _text_faults(field: str, text: str, longest: int) -> list[Fault]:
@@ -453,7 +487,11 @@ def _may_know_kept(actor: Actor, facts: Facts) -> bool:
 
 
 def _subject(write: ResultWrite) -> Subject:
-    return "math" if write.subject == "math" else "language"
+    return _subject_named(write.subject)
+
+
+def _subject_named(text: str) -> Subject:
+    return "math" if text == "math" else "language"
 
 
 def _overrides(actor: Actor, write: ResultWrite) -> bool:
@@ -525,7 +563,7 @@ def current_of(actor: Actor, write: ResultWrite, facts: Facts) -> CurrentResult 
         id=facts.result_id,
         version=facts.result_version or 1,
         outcome=facts.result_outcome or "",
-        level=None if is_blind else level_code(write.subject, facts.result_rank),
+        level=None if is_blind else level_code(write.subject, facts.result_rank, facts.scale),
         tested_on=facts.result_tested_on,
         assessor_id=facts.result_assessor_id or 0,
         notes=None if is_blind else facts.result_notes,

@@ -20,7 +20,7 @@ with wanted as materialized (
     order by id
     for no key update
 ), rounds as materialized (
-    select id, school_year_id, kind, state, starts_on, ends_on, roll_number
+    select id, school_year_id, kind, state, starts_on, ends_on, roll_number, language_scale, math_scale
     from round
     where id = any(%(round_ids)s::bigint[]) and deleted_at is null
 ), present as materialized (
@@ -87,7 +87,8 @@ select w.number, cell.school_id, cell.class_id, cell.grade, cell.sex, st.school_
                 from exercise_attempt a
                 where a.person_id = w.person_id and a.subject = w.subject and a.is_passed and a.taken_on >= coalesce(q.since, '-infinity'))
             and not exists (
-                select 1 from school sc where sc.id = coalesce(r.school_id, cell.school_id) and sc.is_practice)) as exercise_is_due
+                select 1 from school sc where sc.id = coalesce(r.school_id, cell.school_id) and sc.is_practice)) as exercise_is_due,
+    case w.subject when 'language' then rd.language_scale else rd.math_scale end::text as scale
 from wanted w
 left join children st on st.id = w.student_id
 left join student kept on st.merged_into is not null and kept.id = kept_student(st.merged_into) and kept.deleted_at is null
@@ -197,7 +198,8 @@ select st.id::text as student_id, st.code, st.name, seat.sex, seat.grade, seat.c
 from seats_of_school(%(round_id)s::bigint, %(subject)s::subject, %(school_id)s::bigint) seat
 join student st on st.id = seat.student_id and st.deleted_at is null
 left join result r on r.id = seat.result_id
-left join scale sc on sc.subject = r.subject and sc.is_default
+left join round rd on rd.id = r.round_id
+left join scale sc on sc.key = case r.subject when 'language' then rd.language_scale else rd.math_scale end
 left join scale_level l on l.scale_id = sc.id and l.rank = r.rank
 where (seat.class_id = %(class_id)s or %(class_id)s is null)
     and (seat.grade = %(grade)s or %(grade)s is null)
@@ -256,7 +258,7 @@ select r.id::text as id, r.student_id::text as student_id, r.round_id, rd.kind::
 join round rd on rd.id = r.round_id
 join school_year y on y.id = rd.school_year_id
 join person p on p.id = r.assessor_id
-left join scale sc on sc.subject = r.subject and sc.is_default
+left join scale sc on sc.key = case r.subject when 'language' then rd.language_scale else rd.math_scale end
 left join scale_level l on l.scale_id = sc.id and l.rank = r.rank
 
 -- name: student_results
@@ -467,7 +469,8 @@ select r.id::text as id, r.student_id::text as student_id, r.round_id, r.school_
     r.outcome::text as outcome, r.rank, r.locked_at is not null as is_locked, r.is_verified, rd.state::text as round_state,
     exists (select 1 from round_school e where e.round_id = r.round_id and e.school_id = r.school_id and e.locked_at is not null) as school_is_locked,
     uv.state::text as verification_state,
-    exists (select 1 from round_snapshot sn where sn.round_id = r.round_id and sn.sealed_at is null) as round_is_sealing
+    exists (select 1 from round_snapshot sn where sn.round_id = r.round_id and sn.sealed_at is null) as round_is_sealing,
+    case r.subject when 'language' then rd.language_scale else rd.math_scale end::text as scale
 from child
 join result r on r.student_id = child.id
 join round rd on rd.id = r.round_id
@@ -604,7 +607,7 @@ from looked r
 join round rd on rd.id = %(round_id)s and rd.kind <> 'baseline'
 join school s on s.id = r.school_id
 join student st on st.id = r.student_id and st.deleted_at is null
-left join scale sc on sc.subject = r.subject and sc.is_default
+left join scale sc on sc.key = case r.subject when 'language' then rd.language_scale else rd.math_scale end
 left join scale_level l on l.scale_id = sc.id and l.rank = r.rank
 where not exists (
     select 1

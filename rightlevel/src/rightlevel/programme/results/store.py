@@ -62,6 +62,7 @@ class LockedResult(msgspec.Struct, frozen=True):
     school_is_locked: bool
     verification_state: str | None
     round_is_sealing: bool
+    scale: str
 
 
 class LockableResult(msgspec.Struct, frozen=True):
@@ -168,7 +169,7 @@ def _one(write: ResultWrite, fact: Facts) -> dict[str, Any]:
                 "round_ids": write.round_id,
                 "subjects": write.subject,
                 "outcomes": write.outcome,
-                "ranks": rank_of_write(write),
+                "ranks": rank_of_write(write, fact.scale),
                 "tested": write.tested_on,
                 "tools": write.tool,
                 "assents": write.assent,
@@ -202,7 +203,7 @@ def _many(judged: Sequence[tuple[ResultWrite, Facts]], *, has_changes: bool) -> 
         "round_ids": _plain(wanted["round_id"]),
         "subjects": _plain(wanted["subject"]),
         "outcomes": _plain(wanted["outcome"]),
-        "ranks": _plain([rank_of_write(write) for write in writes]),
+        "ranks": _plain([rank_of_write(write, fact.scale) for write, fact in judged]),
         "tested": _plain(wanted["tested_on"]),
         "tools": _plain(wanted["tool"]),
         "assents": _plain(wanted["assent"]),
@@ -224,7 +225,7 @@ def _before(write: ResultWrite, facts: Facts) -> str | None:
         return None
     kept = {
         "outcome": facts.result_outcome,
-        "level": level_code(write.subject, facts.result_rank),
+        "level": level_code(write.subject, facts.result_rank, facts.scale),
         "tested_on": facts.result_tested_on,
         "tool": facts.result_tool,
         "assent": facts.result_assent,
@@ -430,7 +431,7 @@ async def delete_result_row(
     reason: str,
     now: datetime,
 ) -> int:
-    before = {"outcome": held.outcome, "level": level_code(held.subject, held.rank)}
+    before = {"outcome": held.outcome, "level": level_code(held.subject, held.rank, held.scale)}
     values = {
         "result_id": held.id,
         "version": version,

@@ -11,7 +11,9 @@ from flatwater.paging import Page, PageRequest
 from flatwater.transaction import ConstraintViolated, Session
 from rightlevel.programme.audit import write_audit
 from rightlevel.programme.errors import AlreadyTaken, Conflict, Fault, InUse, Invalid, NotFound, Stale
-from rightlevel.programme.permissions import Actor, require
+from rightlevel.programme.languages import tell_of_change
+from rightlevel.programme.levels import FIRST_KEYS, Measured, measured
+from rightlevel.programme.permissions import Actor, Subject, require
 from rightlevel.programme.rounds import approvals_store, store
 from rightlevel.programme.rounds.model import (
     MAX_SCHOOLS,
@@ -26,6 +28,7 @@ from rightlevel.programme.rounds.model import (
     own_days_fault,
 )
 from rightlevel.programme.rounds.open_retests import settle_open_retests
+from rightlevel.programme.scales import require_chosen
 from rightlevel.programme.schools import SchoolYear, current_year, read_year, school_for_write
 from rightlevel.programme.webhooks import WebhookEvent, tell_webhooks
 
@@ -82,13 +85,32 @@ async def create_round(session: Session, actor: Actor, new: NewRound) -> Round:
     require(actor, "create", "round")
     year = await _year(session, actor, new.school_year_id)
     await _require_dates(session, new.kind, new.starts_on, new.ends_on, year, round_id=0)
-    fields = {**msgspec.structs.asdict(new), "school_year_id": year.id}
+    scales = await _scales(session, new.language_scale, new.math_scale)
+    fields = {**msgspec.structs.asdict(new), "school_year_id": year.id, **scales}
     try:
         round_id = await store.insert_round(session, fields)
     except ConstraintViolated as error:
         raise _collision(error, new.kind) from error
+    await _tell_if_measured(session, *scales.values())
     await write_audit(session, actor, "create", "round", round_id, after=msgspec.to_builtins(fields))
     return await store.find_round(session, round_id)
+
+
+async def _scales(session: Session, language: str | None, math: str | None) -> dict[str, str]:
+    """The keys of what a round is measured by; of the program's own scales where none is told. *Errors*: Invalid for one that can't be chosen."""
+    chosen: dict[Subject, str] = {
+        "language": (language or FIRST_KEYS["language"]).lower(),
+        "math": (math or FIRST_KEYS["math"]).lower(),
+    }
+    for subject, key in chosen.items():
+        await require_chosen(session, subject, key)
+    return {f"{subject}_scale": key for subject, key in chosen.items()}
+
+
+async def _tell_if_measured(session: Session, *keys: str) -> None:
+    """Makes every process learn anew what is measured by what, where another scale than the program's own is, or was."""
+    if set(keys) - set(FIRST_KEYS.values()) or measured.get() != Measured():
+        await tell_of_change(session)
 
 
 async def _year(session: Session, actor: Actor, year_id: int | None) -> SchoolYear:
@@ -132,6 +154,12 @@ class ApprovalHolds(Conflict):
     code = "approval_holds"
 
 
+class ScaleStays(Conflict):
+    """What a round is measured by can be changed only until it is opened."""
+
+    code = "scale_stays_in_round"
+
+
 class RoundFrozen(Conflict):
     """This round is frozen: its days and locks stay as they are."""
 
@@ -139,21 +167,36 @@ class RoundFrozen(Conflict):
 
 
 async def change_round(session: Session, actor: Actor, round_id: int, change: RoundChange) -> Round:
-    """Changes a round's days. *Errors*: NotFound, Stale with both, Invalid; ResultsOutside with their number unless confirmed."""
+    """Changes a round's days, and while it is planned what it is measured by.
+
+    *Errors*: NotFound, Stale with both, Invalid; ScaleStays once it was opened; ResultsOutside with their number unless confirmed.
+    """
     require(actor, "change", "round")
     found = await _changeable(session, round_id)
     starts_on, ends_on = change.starts_on or found.starts_on, change.ends_on or found.ends_on
     year = await _year(session, actor, found.school_year_id)
     await _require_dates(session, found.kind, starts_on, ends_on, year, round_id=round_id)
     await _require_room(session, round_id, starts_on, ends_on, confirm=change.confirm)
+    was = {"language_scale": found.language_scale, "math_scale": found.math_scale}
+    wanted = (change.language_scale or was["language_scale"], change.math_scale or was["math_scale"])
+    scales = was
+    if wanted != tuple(was.values()):
+        if found.state != "planned":
+            raise ScaleStays
+        scales = await _scales(session, *wanted)
     try:
-        changed = await store.change_round_row(session, round_id, change.version, starts_on, ends_on)
+        changed = await store.change_round_row(
+            session, round_id, change.version, {"starts_on": starts_on, "ends_on": ends_on, **scales}
+        )
     except ConstraintViolated as error:
         raise _collision(error, found.kind) from error
     if not changed:
         raise Stale(current=msgspec.to_builtins(found), yours=msgspec.to_builtins(change))
     before = {"starts_on": found.starts_on.isoformat(), "ends_on": found.ends_on.isoformat()}
     after = {"starts_on": starts_on.isoformat(), "ends_on": ends_on.isoformat()}
+    if scales != was:
+        before, after = before | was, after | scales
+        await tell_of_change(session)
     await write_audit(session, actor, "change", "round", round_id, before=before, after=after)
     return await store.find_round(session, round_id)
 
@@ -221,6 +264,8 @@ async def set_round_state(
         session, round_id, version, before=found.state, state=state, now=clock.now()
     ):
         raise Stale(current=msgspec.to_builtins(found), yours={"version": version, "state": state})
+    if state == "open":
+        await _tell_if_measured(session, found.language_scale, found.math_scale)
     # Within its days a round that is opened again is measured by who is enrolled now; after them who it is measured by stays.
     if state == "open" and found.roll_at is not None and today(clock) <= found.ends_on:
         await store.loosen_roll(session, round_id)

@@ -8,6 +8,7 @@ from typing import Literal, get_args
 import msgspec
 
 from rightlevel.programme.errors import Fault
+from rightlevel.programme.levels import FIRST_KEYS
 from rightlevel.programme.permissions import Actor, allowed
 
 RoundKind = Literal["baseline", "midline", "endline"]
@@ -43,24 +44,31 @@ class Round(msgspec.Struct, frozen=True):
     """Since when it is fixed who the round is measured by: its first closing, or the opening of a later round."""
     approval_steps: list[Step] = []
     """The steps by which schools' results of this round are approved, in their order; none where nobody need approve."""
+    language_scale: str = FIRST_KEYS["language"]
+    """With `math_scale` the key of the scale that it is measured by; from its opening on it stays."""
+    math_scale: str = FIRST_KEYS["math"]
 
 
 class NewRound(msgspec.Struct, frozen=True):
-    """What a round needs; without a year it is the current one's."""
+    """What a round needs; without a year it is the current one's, without scales it is measured by the program's own."""
 
     kind: str
     starts_on: date
     ends_on: date
     school_year_id: int | None = None
+    language_scale: str | None = None
+    math_scale: str | None = None
 
 
 class RoundChange(msgspec.Struct, frozen=True):
-    """What may change about a round; what is None stays. `confirm`: though results lie outside the new days, whose number was told."""
+    """What may change about a round; what is None stays. `confirm`: though results lie outside the new days, whose number was told. Scales change while it is planned."""
 
     version: int
     starts_on: date | None = None
     ends_on: date | None = None
     confirm: bool = False
+    language_scale: str | None = None
+    math_scale: str | None = None
 
 
 class RoundSchool(msgspec.Struct, frozen=True):

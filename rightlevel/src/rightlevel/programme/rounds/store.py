@@ -110,10 +110,8 @@ async def insert_round(session: Session, values: dict[str, Any]) -> int:
     return cast("int", await session.fetch_value(_queries["insert_round"], values))
 
 
-async def change_round_row(
-    session: Session, round_id: int, version: int, starts_on: date, ends_on: date
-) -> int:
-    values = {"round_id": round_id, "version": version, "starts_on": starts_on, "ends_on": ends_on}
+async def change_round_row(session: Session, round_id: int, version: int, fields: dict[str, Any]) -> int:
+    values = {"round_id": round_id, "version": version, **fields}
     return await session.execute(_queries["change_round"], values)
 
 

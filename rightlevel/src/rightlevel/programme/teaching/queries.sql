@@ -103,8 +103,8 @@ left join lateral (
 -- attendance_by_student and result_is_unique. What waits for a blind re-test shows no level to those who might do it.
 select st.id::text as student_id, st.code, st.name, st.grade::integer as grade,
     coalesce(d.minutes, 0)::integer as minutes, coalesce(d.present, 0)::integer as present, coalesce(d.late, 0)::integer as late,
-    coalesce(d.absent, 0)::integer as absent, fl.code as first_level, ll.code as last_level,
-    case when r.rounds > 1 then r.last_rank - r.first_rank end::integer as moved, y.id as school_year_id, y.name as year_name
+    coalesce(d.absent, 0)::integer as absent, r.first_level, r.last_level,
+    case when r.rounds > 1 and not r.has_other_ladder then r.last_rank - r.first_rank end::integer as moved, y.id as school_year_id, y.name as year_name
 from teaching_group g
 join grouping gr on gr.id = g.grouping_id
 --> year_of_group
@@ -118,17 +118,16 @@ left join lateral (
     where a.student_id = st.id
 ) d on true
 left join lateral (
-    select (array_agg(e.rank order by rd.starts_on))[1] as first_rank, (array_agg(e.rank order by rd.starts_on desc))[1] as last_rank,
-        count(*) as rounds
+    select (array_agg(sc.codes[e.rank] order by rd.starts_on))[1] as first_level, (array_agg(sc.codes[e.rank] order by rd.starts_on desc))[1] as last_level,
+        (array_agg(e.rank order by rd.starts_on))[1] as first_rank, (array_agg(e.rank order by rd.starts_on desc))[1] as last_rank,
+        count(*) as rounds, count(distinct sc.codes) > 1 as has_other_ladder
     from result e
     join round rd on rd.id = e.round_id and rd.school_year_id = y.id and rd.deleted_at is null
+    join scale sc on sc.key = case e.subject when 'language' then rd.language_scale else rd.math_scale end
     where e.student_id = st.id and e.subject = gr.subject and e.deleted_at is null and not e.is_hidden and e.outcome = 'assessed'
         and not (%(is_verifier)s and e.assessor_id <> %(person_id)s
             and exists (select 1 from verification v where v.result_id = e.id and v.state = 'pending'))
 ) r on true
-left join scale sc on sc.subject = gr.subject and sc.is_default
-left join scale_level fl on fl.scale_id = sc.id and fl.rank = r.first_rank
-left join scale_level ll on ll.scale_id = sc.id and ll.rank = r.last_rank
 where g.id = %(group_id)s
     and (%(is_everything)s or st.school_id = any(%(scope_schools)s) or st.class_id = any(%(scope_classes)s))
     and ((st.name_key, st.id) > (select k.name_key, k.id from student k where k.id = %(after_id)s::uuid) or %(after_id)s is null)
@@ -156,14 +155,15 @@ left join lateral (
     where s.group_id = g.id and s.held_on between y.starts_on and y.ends_on
 ) d on true
 cross join lateral (
-    select count(*) filter (where r.rounds > 1) as tested_twice, count(*) filter (where r.last_rank > r.first_rank) as moved_up,
-        count(*) filter (where r.last_rank < r.first_rank) as moved_down
+    select count(*) filter (where r.rounds > 1) as tested_twice, count(*) filter (where r.last_rank > r.first_rank and not r.has_other_ladder) as moved_up,
+        count(*) filter (where r.last_rank < r.first_rank and not r.has_other_ladder) as moved_down
     from members_of_group(g.id, y.id) w (student_id)
     cross join lateral (
         select (array_agg(e.rank order by rd.starts_on))[1] as first_rank, (array_agg(e.rank order by rd.starts_on desc))[1] as last_rank,
-            count(*) as rounds
+            count(*) as rounds, count(distinct sc.codes) > 1 as has_other_ladder
         from result e
         join round rd on rd.id = e.round_id and rd.school_year_id = y.id and rd.deleted_at is null
+        join scale sc on sc.key = case e.subject when 'language' then rd.language_scale else rd.math_scale end
         where e.student_id = w.student_id and e.subject = gr.subject and e.deleted_at is null and not e.is_hidden and e.outcome = 'assessed'
     ) r
 ) v

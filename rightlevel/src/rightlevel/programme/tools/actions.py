@@ -12,6 +12,7 @@ from rightlevel.programme.audit import write_audit
 from rightlevel.programme.errors import Conflict, Fault, Invalid, NotFound
 from rightlevel.programme.permissions import Actor, require
 from rightlevel.programme.results import GuidedRules, NewRules, add_guided_rules, read_guided_rules
+from rightlevel.programme.scales import needed_items
 from rightlevel.programme.tools import store
 from rightlevel.programme.tools.model import (
     Content,
@@ -82,8 +83,8 @@ async def add_tool_version(session: Session, actor: Actor, new: NewTool) -> Tool
     """
     require(actor, "create", "tool")
     others = await list_tools(session, actor, ToolSearch(new.subject, new.language))
-    rules = await read_guided_rules(session, actor)
-    if faults := tool_faults(new, rules.thresholds, others):
+    rules = await read_guided_rules(session, actor, is_general=True)
+    if faults := tool_faults(new, needed_items(new.subject, rules.thresholds), others):
         raise Invalid(faults=tuple(faults))
     newest = max((each.version for each in others if each.number == new.number), default=0)
     if newest != new.follows:

@@ -22,7 +22,7 @@ from rightlevel.programme.errors import (
     Stale,
 )
 from rightlevel.programme.ids import is_uuid, time_ordered_id
-from rightlevel.programme.levels import level_of
+from rightlevel.programme.levels import scale_of_round
 from rightlevel.programme.permissions import SUBJECTS, Actor, Subject, require
 from rightlevel.programme.rounds import amending
 from rightlevel.programme.verification import store
@@ -133,14 +133,16 @@ async def _look_and_save(
             code=code,
             verification_id=done.verification_id,
             version=done.version,
-            first_level=_code(fact.subject, fact.rank),
+            first_level=_code(fact.subject, fact.rank, fact.round_id),
             level=write.level,
         )
     return again
 
 
-def _code(subject: Subject | None, rank: int | None) -> str | None:
-    return None if subject is None or rank is None else level_of(subject, rank).code
+def _code(subject: Subject | None, rank: int | None, round_id: int | None) -> str | None:
+    if subject is None or round_id is None:
+        return None
+    return scale_of_round(round_id, subject).code_at(rank)
 
 
 def _answer(code: str, write: Retest, facts: RetestFacts) -> RetestAnswer:
@@ -151,8 +153,8 @@ def _answer(code: str, write: Retest, facts: RetestFacts) -> RetestAnswer:
             code=did,
             verification_id=facts.done_verification_id,
             version=facts.done_version,
-            first_level=_code(facts.subject, facts.done_first_rank),
-            level=_code(facts.subject, facts.done_rank),
+            first_level=_code(facts.subject, facts.done_first_rank, facts.round_id),
+            level=_code(facts.subject, facts.done_rank, facts.round_id),
         )
     faults = level_faults(write, facts) if code == "invalid" else []
     return RetestAnswer(write.id, code, message=REFUSALS[code], faults=faults)
@@ -251,8 +253,8 @@ def _shown(held: store.StoredVerification, **changed: object) -> Verification:
         version=held.version,
         verifier_id=held.verifier_id,
         first_assessor_id=held.assessor_id,
-        first_level=_code(held.subject, held.first_rank) if is_told else None,
-        level=_code(held.subject, held.rank) if is_told else None,
+        first_level=_code(held.subject, held.first_rank, held.round_id) if is_told else None,
+        level=_code(held.subject, held.rank, held.round_id) if is_told else None,
         stands=held.stands,
         reason=held.reason,
         ended_from=held.ended_from,
@@ -325,8 +327,8 @@ async def resolve(
         now=now,
     )
     if stands == "second" and held.rank != held.result_rank:
-        before = {"level": _code(held.subject, held.result_rank)}
-        after = {"level": _code(held.subject, held.rank), "verification": held.id}
+        before = {"level": _code(held.subject, held.result_rank, held.round_id)}
+        after = {"level": _code(held.subject, held.rank, held.round_id), "verification": held.id}
         await store.correct_result(
             session,
             held,

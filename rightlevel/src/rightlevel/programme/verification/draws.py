@@ -13,7 +13,7 @@ from flatwater.transaction import Session
 from rightlevel.programme.audit import write_audit
 from rightlevel.programme.days import SEEN_FROM
 from rightlevel.programme.errors import Conflict, Fault, Invalid
-from rightlevel.programme.levels import SCALES
+from rightlevel.programme.levels import scale_of_round
 from rightlevel.programme.permissions import SUBJECTS, Actor, Subject, require
 from rightlevel.programme.rounds import read_round
 from rightlevel.programme.verification import store
@@ -139,7 +139,7 @@ async def read_agreement(
     if faults:
         raise Invalid(faults=tuple(faults))
     known: Subject = "math" if subject == "math" else "language"
-    ranks = len(SCALES[known])
+    ranks = scale_of_round(round_id, known).top
     rows = await store.pairs(
         session,
         actor,

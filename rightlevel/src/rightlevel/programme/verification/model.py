@@ -9,7 +9,7 @@ from typing import Literal, get_args
 import msgspec
 
 from rightlevel.programme.errors import Fault
-from rightlevel.programme.levels import SCALES
+from rightlevel.programme.levels import Scale, scale_of_round
 from rightlevel.programme.permissions import Actor, Subject, allowed
 from rightlevel.programme.results import TESTERS
 from rightlevel.programme.verification.agreement import Agreement
@@ -272,12 +272,16 @@ class DecisionAnswer(msgspec.Struct, frozen=True):
     message: str = ""
 
 
-_RANKS = {(subject, level.code): level.rank for subject, scale in SCALES.items() for level in scale}
+def scale_of_facts(facts: RetestFacts) -> Scale | None:
+    """What the round of a result is measured by; None for a result that is not there."""
+    if facts.subject is None or facts.round_id is None:
+        return None
+    return scale_of_round(facts.round_id, facts.subject)
 
 
-def rank_of_level(subject: str | None, level: str | None) -> int | None:
-    """The rank of a level's code on a subject's scale."""
-    return _RANKS.get((subject or "", level or ""))
+def rank_of_level(scale: Scale | None, level: str | None) -> int | None:
+    """The rank of a level's code on a scale."""
+    return None if scale is None else scale.ranks.get(level or "")
 
 
 def retest_faults(write: Retest) -> list[Fault]:
@@ -303,9 +307,10 @@ def retest_faults(write: Retest) -> list[Fault]:
 
 def level_faults(write: Retest, facts: RetestFacts) -> list[Fault]:
     """What is wrong with a re-test's level on the scale of the result's subject."""
-    if write.outcome != "assessed" or facts.subject is None or rank_of_level(facts.subject, write.level):
+    scale = scale_of_facts(facts)
+    if write.outcome != "assessed" or scale is None or rank_of_level(scale, write.level):
         return []
-    codes = ", ".join(level.code for level in SCALES[facts.subject])
+    codes = ", ".join(scale.codes)
     return [Fault("level", f"One of: {codes}", (write.level or "")[:60])]
 
 
@@ -326,7 +331,7 @@ def judge_retest(actor: Actor, write: Retest, facts: RetestFacts, today: date) -
         return "missed"
     if level_faults(write, facts):
         return "invalid"
-    return "agreed" if rank_of_level(facts.subject, write.level) == facts.rank else "disagreed"
+    return "agreed" if rank_of_level(scale_of_facts(facts), write.level) == facts.rank else "disagreed"
 
 
 def _rules(actor: Actor, write: Retest, facts: RetestFacts, today: date) -> list[tuple[str, bool]]:
@@ -362,7 +367,7 @@ def with_levels(row: QueueRow) -> QueueRow:
     """A row with its levels' codes once the re-test is saved; a pending one says neither."""
     if "pending" in (row.state, row.ended_from):
         return msgspec.structs.replace(row, first_rank=None, rank=None)
-    names = {level.rank: level.code for level in SCALES[row.subject]}
+    scale = scale_of_round(row.round_id, row.subject)
     return msgspec.structs.replace(
-        row, first_level=names.get(row.first_rank or 0), level=names.get(row.rank or 0)
+        row, first_level=scale.code_at(row.first_rank), level=scale.code_at(row.rank)
     )

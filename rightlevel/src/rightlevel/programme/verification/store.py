@@ -20,6 +20,7 @@ from rightlevel.programme.verification.model import (
     RetestFacts,
     Returned,
     rank_of_level,
+    scale_of_facts,
     with_levels,
 )
 from rightlevel.programme.verification.sampling import Stratum
@@ -106,7 +107,7 @@ async def write_retests(
         "states": [state for _, _, state in judged],
         "tested": [write.tested_on for write, _, _ in judged],
         "tools": [write.tool for write, _, _ in judged],
-        "ranks": [rank_of_level(facts.subject, write.level) for write, facts, _ in judged],
+        "ranks": [rank_of_level(scale_of_facts(facts), write.level) for write, facts, _ in judged],
         "notes": [write.notes or None for write, _, _ in judged],
         "round_ids": [facts.round_id for _, facts, _ in judged],
         "subjects": [facts.subject for _, facts, _ in judged],

@@ -110,7 +110,7 @@ with held as materialized (
     order by a.school_id
     limit %(most_schools)s
 ), rounds as materialized (
-    select r.id, r.school_year_id, r.state, r.kind, row_number() over (order by r.starts_on desc) as nth
+    select r.id, r.school_year_id, r.state, r.kind, r.language_scale, r.math_scale, row_number() over (order by r.starts_on desc) as nth
     from round r
     where r.deleted_at is null and r.state <> 'planned' and r.starts_on <= %(today)s
     order by r.starts_on desc
@@ -123,22 +123,23 @@ with held as materialized (
     order by v.visited_on desc, v.id desc
     limit 1
 ), counted as materialized (
-    select h.school_id, c.subject, r.nth, r.kind, sum(c.absent + c.refused + c.went + n.tested) as recorded, sum(n.tested) as tested,
+    select h.school_id, c.subject, r.nth, r.kind, k.codes, sum(c.absent + c.refused + c.went + n.tested) as recorded, sum(n.tested) as tested,
         sum(n.ranks) as ranks
     from held h
     cross join rounds r
     join school_count c on c.school_id = h.school_id and c.round_id = r.id and c.subject = any(h.subjects)
+    join scale k on k.key = case c.subject when 'language' then r.language_scale else r.math_scale end
     cross join lateral (select
         c.rank_1 + c.rank_2 + c.rank_3 + c.rank_4 + c.rank_5 + c.rank_6 + c.rank_7 + c.rank_8 + c.rank_9 as tested,
         c.rank_1 + 2 * c.rank_2 + 3 * c.rank_3 + 4 * c.rank_4 + 5 * c.rank_5 + 6 * c.rank_6 + 7 * c.rank_7 + 8 * c.rank_8 + 9 * c.rank_9
             as ranks) n
-    group by h.school_id, c.subject, r.nth, r.kind
+    group by h.school_id, c.subject, r.nth, r.kind, k.codes
 ), moved as materialized (
     -- Each subject by itself, for their ladders differ: the one that moved least speaks for the school.
     select distinct on (n.school_id) n.school_id, n.subject, b.kind as from_round, n.kind as to_round, b.tested as tested_before,
         n.tested as tested_now, (n.ranks / n.tested - b.ranks / b.tested)::float8 as shift
     from counted n
-    join counted b on b.school_id = n.school_id and b.subject = n.subject and b.nth = 2
+    join counted b on b.school_id = n.school_id and b.subject = n.subject and b.nth = 2 and b.codes = n.codes
     where n.nth = 1 and n.tested >= %(least)s and b.tested >= %(least)s
     order by n.school_id, shift, n.subject
 ), known as (

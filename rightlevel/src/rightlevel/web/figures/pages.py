@@ -24,16 +24,18 @@ from rightlevel.programme.figures import (
     read_breakdown,
     read_figures,
 )
-from rightlevel.programme.levels import SCALES, rank_of
+from rightlevel.programme.figures.actions import subject_asked
+from rightlevel.programme.figures.model import Indicator, hold_different_ladders
+from rightlevel.programme.levels import Scale, scale_now, scale_of_round
 from rightlevel.programme.permissions import SUBJECTS, May, allowed, sees_small_cells
 from rightlevel.programme.places import list_places, way_to_place
 from rightlevel.programme.rounds import Round, list_rounds, read_round
 from rightlevel.programme.schools import read_school
-from rightlevel.web.language import N_
+from rightlevel.web.language import N_, Language
 from rightlevel.web.request import Request, actor_of
 from rightlevel.web.routes import Routes
 from rightlevel.web.templating import language_of, render
-from rightlevel.web.words import word
+from rightlevel.web.words import level_name, word
 from rightlevel.web.work import grade_choices, round_of_today
 
 routes = Routes("pages")
@@ -142,7 +144,9 @@ async def figures_values(request: Request, query: FiguresWanted, page: PageReque
         "query": query,
         "round": round_,
         "subject": subject,
-        "scale": SCALES[subject],  # type: ignore[index]
+        "scale": scale_of_round(round_.id, subject_asked(subject))
+        if round_
+        else scale_now(subject_asked(subject)),
         "school": None,
         "grades": await grade_choices(request),
         "sexes": [(code, language.gettext(text)) for code, text in SEXES.items()],
@@ -230,14 +234,28 @@ async def round_choices(request: Request) -> list[tuple[int, str]]:
     return [(each.id, f"{_(word('round', each.kind))} {each.year_name}") for each in rounds.items]
 
 
+def indicator_words(language: Language, indicator: Indicator, scale: Scale) -> tuple[str, str]:
+    """What an indicator is called and what it counts; of a scale that was made in the product by what its level is called."""
+    _ = language.gettext
+    code = {"goal_up": scale.goal, "near_up": scale.near, "low": scale.low}.get(indicator.code)
+    if code is None:
+        return _(indicator.name), _(indicator.definition)
+    level = level_name(language, code, scale)
+    if indicator.code == "low":
+        means = _("Children at the level {level} or below ÷ children assessed", level=level)
+        return _("{level} and below", level=level), means
+    means = _("Children at the level {level} or above ÷ children assessed", level=level)
+    return _("{level} and up", level=level), means
+
+
 async def _numbers(request: Request, asked: FigureQuery, telling: Telling) -> dict[str, Any]:
     """The choice itself, and the same apart by round, grade and sex. *Cost*: four statements over counts."""
     actor, language, session = actor_of(request), language_of(request), request.session
     figures = await read_figures(session, actor, asked, telling=telling)
+    scale = scale_of_round(asked.round_id, subject_asked(asked.subject))
     indicators = [
         Indicated(
-            language.gettext(each.name),
-            language.gettext(each.definition),
+            *indicator_words(language, each, scale),
             each.numerator,
             each.denominator,
             each.share,
@@ -264,6 +282,7 @@ async def _numbers(request: Request, asked: FigureQuery, telling: Telling) -> di
         "figures": figures,
         "by_round": by_round,
         "rounds_differ": hold_different_children(by_round),
+        "ladders_differ": hold_different_ladders(by_round),
         "indicators": [*indicators, covered],
         "apart": [*grades, *sexes],
         "withholds": not sees_small_cells(actor),
@@ -298,11 +317,12 @@ async def _behind(
         outcome=query.outcome or None,
     )
     found = await children_behind(request.session, actor, behind, page)
-    return {"page": found, "children": [_shown(each, asked.subject) for each in found.items]}
+    return {"page": found, "children": [_shown(each, asked) for each in found.items]}
 
 
-def _shown(child: ChildBehind, subject: str) -> ChildShown:
-    rank = rank_of("math" if subject == "math" else "language", child.level) if child.level else None
+def _shown(child: ChildBehind, asked: FigureQuery) -> ChildShown:
+    scale = scale_of_round(asked.round_id, subject_asked(asked.subject))
+    rank = scale.ranks.get(child.level) if child.level else None
     return ChildShown(
         child.student_id,
         child.name,

@@ -10,7 +10,7 @@ from rightlevel.programme.days import HAPPENED
 from rightlevel.programme.errors import Invalid
 from rightlevel.programme.groups import CheckWrite, GroupRow, enter_checks, read_group
 from rightlevel.programme.ids import time_ordered_id
-from rightlevel.programme.levels import SCALES
+from rightlevel.programme.levels import scale_now
 from rightlevel.programme.permissions import May
 from rightlevel.web.groups.pages import group_values
 from rightlevel.web.language import N_
@@ -35,7 +35,7 @@ async def _checks(request: Request, group_id: int) -> dict[str, Any]:
     values = await group_values(request, group_id)
     return {
         **values,
-        "scale": SCALES[values["group"].subject],
+        "scale": scale_now(values["group"].subject),
         "on": today(request.clock).isoformat(),
         "refused": {},
         "write_ids": {each.student_id: time_ordered_id() for each in values["found"].members},

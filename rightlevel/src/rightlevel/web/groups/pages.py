@@ -29,7 +29,7 @@ from rightlevel.web.feature import Deeds
 from rightlevel.web.language import N_, Language
 from rightlevel.web.request import ById, Request, actor_of
 from rightlevel.web.templating import done, language_of, render
-from rightlevel.web.words import word
+from rightlevel.web.words import level_name, word
 
 routes = Deeds("pages", "group")
 
@@ -67,7 +67,7 @@ class Moving(msgspec.Struct, frozen=True):
 
 def group_name(language: Language, group: GroupRow) -> str:
     """A group as people call it: its levels and its number."""
-    levels = " + ".join(language.gettext(word("level", code)) for code in group.levels[:2])
+    levels = " + ".join(level_name(language, code) for code in group.levels[:2])
     more = "…" if len(group.levels) > 2 else ""
     return f"{levels}{more} · {group.number}"
 

@@ -16,10 +16,10 @@ from flatwater.contract import Html, Redirect
 from flatwater.paging import PageRequest
 from rightlevel.programme.errors import Fault, Invalid
 from rightlevel.programme.ids import time_ordered_id
-from rightlevel.programme.levels import SCALES
+from rightlevel.programme.levels import SCALES, Scale, scale_of_round
 from rightlevel.programme.permissions import May
 from rightlevel.programme.results import (
-    TESTED,
+    TASKS,
     GuidedRules,
     ResultAnswer,
     ResultWrite,
@@ -37,7 +37,7 @@ from rightlevel.web.request import Request, actor_of
 from rightlevel.web.results.entry import Entry, ResultPath, entry_of, refusal_of
 from rightlevel.web.routes import Routes
 from rightlevel.web.templating import done, language_of, render
-from rightlevel.web.words import word
+from rightlevel.web.words import level_name, word
 from rightlevel.web.work import day_in_round, grid_address, group_of, is_exercise_due
 
 routes = Routes("pages")
@@ -83,6 +83,11 @@ class Test(Entry, frozen=True):
     rules: GuidedRules
 
     @property
+    def scale(self) -> Scale:
+        """What the round is measured by."""
+        return scale_of_round(self.round.id, self.subject)
+
+    @property
     def test_address(self) -> str:
         """Where it is run on the screen."""
         return f"{self.address}/test"
@@ -115,7 +120,7 @@ async def _test(request: Request, path: ResultPath, number: int | None, language
     tool = next((each for each in wanted or tools if each.number == (number or 1)), None)
     if tool is None:
         raise Invalid(faults=(Fault("tool", N_("Please choose one of these"), str(number)[:20]),))
-    rules = await read_guided_rules(request.session, actor)
+    rules = await read_guided_rules(request.session, actor, round_id=entry.round.id)
     return Test(**msgspec.structs.asdict(entry), tool=tool, tools=tools, rules=rules)
 
 
@@ -158,7 +163,9 @@ async def guided_test_page(request: Request, *, path: ResultPath, query: TestWan
     steps = _steps_of(query.steps)
     step = _step_done(query, test.rules)
     steps = [*steps, step] if step is not None else steps
-    standing = await next_in_guided_test(request.session, actor_of(request), test.subject, steps)
+    standing = await next_in_guided_test(
+        request.session, actor_of(request), test.subject, steps, round_id=test.round.id
+    )
     return render(request, "guided/test.html", **await _values(request, test, query, steps, standing))
 
 
@@ -174,7 +181,7 @@ async def _values(
         "student": test.student,
         "school": school,
         "exercise_is_due": await is_exercise_due(request, school, test.subject),
-        "scale": SCALES[test.subject],
+        "scale": test.scale,
         "may_enter": not test.is_held,
         "tool_numbers": [(each, language_of(request).number(each)) for each in TOOL_NUMBERS],
         "tool_languages": _languages(request, test.tools),
@@ -184,7 +191,7 @@ async def _values(
         "steps_text": _steps_text(steps),
         "standing": standing,
         "task": task,
-        "tested_level": TESTED[task] if task is not None and task in TESTED else None,
+        "tested_level": test.rules.after[task].tests if task is not None else None,
         "items": items_of(test.tool, task, test.rules.thresholds) if task is not None else [],
         "back": _address(test, {**chosen, "steps": _steps_text(steps[:-1])}) if steps else None,
         "on": day_in_round(request, test.round),
@@ -215,18 +222,20 @@ def _for_script(request: Request, test: Test, asked: TestWanted, steps: list[Ste
         "language": test.tool.language,
         "languages": dict(_languages(request, test.tools)),
         "rules": test.rules,
-        "words": guided_words(language_of(request)),
-        "levels": [[each.rank, each.code] for each in SCALES[test.subject]],
+        "words": guided_words(language_of(request), test.scale),
+        "levels": [[each.rank, each.code] for each in test.scale],
     }
 
 
-def guided_words(language: Language) -> dict[str, Any]:
-    """The texts that a script of the guided test shows, in one language."""
+def guided_words(language: Language, *scales: Scale) -> dict[str, Any]:
+    """The texts that a script of the guided test shows, in one language; levels are named as these scales do, else as the program's own."""
     _ = language.gettext
     return {
-        "task": {each: _(word("task", each)) for each in TESTED},
-        "asks": {each: _(word("task_asks", each)) for each in TESTED},
-        "level": {each.code: _(word("level", each.code)) for scale in SCALES.values() for each in scale},
+        "task": {each: _(word("task", each)) for each in TASKS},
+        "asks": {each: _(word("task_asks", each)) for each in TASKS},
+        "level": {
+            each.code: level_name(language, each) for scale in (*SCALES.values(), *scales) for each in scale
+        },
         "agrees": _("Does the child agree to be tested?"),
         "yes": _("Yes"),
         "refuses": _("No, the child does not want to"),
@@ -287,7 +296,7 @@ def _told(request: Request, test: Test, form: LevelForm, answer: ResultAnswer) -
     _ = language_of(request).gettext
     if form.assent == "no":
         return _("Saved: {name} did not want to be tested.", name=test.student.name)
-    level = _(word("level", form.level))
+    level = level_name(language_of(request), form.level, test.scale)
     if "no_baseline" in answer.warnings:
         return _("Saved: {name}, {level}. This child has no baseline.", name=test.student.name, level=level)
     return _("Saved: {name}, {level}.", name=test.student.name, level=level)

@@ -10,8 +10,9 @@ from flatwater.clock import today
 from flatwater.contract import Html, Raw
 from flatwater.paging import Page, PageLimit, PageRequest
 from rightlevel.programme.audit.export import csv_line, defused
+from rightlevel.programme.figures.actions import subject_asked
 from rightlevel.programme.groups import groups_in_use
-from rightlevel.programme.levels import SCALES
+from rightlevel.programme.levels import Scale, scale_now, scale_of_round
 from rightlevel.programme.movement import (
     FATES,
     MovedChildrenQuery,
@@ -128,6 +129,12 @@ def address(query: MovementWanted, **changes: Any) -> str:
     return address_at("/movement", query, **({"fate": ""} | changes))
 
 
+def _scale(pair: list[Round], at: int, subject: str) -> Scale:
+    """What one of two rounds is measured by, or what is taught by where there are none."""
+    asked = subject_asked(subject)
+    return scale_of_round(pair[at].id, asked) if pair else scale_now(asked)
+
+
 @routes.get("/movement", May("read", "figure"), page=BELOW)
 async def movement_page(request: Request, *, query: MovementWanted, page: PageRequest) -> Html:
     """How the same children came from one round to a later one."""
@@ -137,7 +144,8 @@ async def movement_page(request: Request, *, query: MovementWanted, page: PageRe
     values: dict[str, Any] = {
         "query": query,
         "rounds": pair,
-        "scale": SCALES[query.subject],  # type: ignore[index]
+        "scale": _scale(pair, 0, query.subject),
+        "later_scale": _scale(pair, -1, query.subject),
         "grades": await grade_choices(request),
         "sexes": [(code, language.gettext(text)) for code, text in SEXES.items()],
         "chosen": await _choices(request, query),
@@ -149,7 +157,7 @@ async def movement_page(request: Request, *, query: MovementWanted, page: PageRe
         "children": None,
         "doses": [],
         "movement": None,
-        "fates": FATES,
+        "fates": [each for each in FATES if each != "tested"],
         "withholds": not sees_small_cells(actor),
         "printed_on": today(request.clock),
         **await where_of(request, query, address),
@@ -219,7 +227,8 @@ async def still_page(request: Request, *, query: StillWanted, page: PageRequest)
         subject=subject,
         page=found,
         children=found.items,
-        ranks={level.code: level.rank for level in SCALES[subject]},  # type: ignore[index]
+        ranks=scale_now(subject_asked(subject)).ranks,
+        scale=scale_now(subject_asked(subject)),
         printed_on=today(request.clock),
         **where,
     )

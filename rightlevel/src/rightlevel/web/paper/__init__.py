@@ -11,7 +11,7 @@ import msgspec
 from flatwater.clock import today
 from flatwater.contract import Html
 from flatwater.paging import PageLimit, PageRequest
-from rightlevel.programme.levels import SCALES, Level, level_of
+from rightlevel.programme.levels import Level, scale_of_round
 from rightlevel.programme.permissions import May
 from rightlevel.programme.results import RoundResult, results_of_children
 from rightlevel.programme.rounds import list_rounds
@@ -59,7 +59,7 @@ async def class_list_page(request: Request, *, path: ById, query: GridWanted, pa
         **_head(request, grid),
         page=found,
         rows=found.items,
-        scale=SCALES[grid.subject],
+        scale=scale_of_round(grid.round.id, grid.subject),
         free_lines=FREE_LINES,
         qr=qr_svg(
             origin_of(request) + grid.url, language_of(request).gettext("QR code that opens this list")
@@ -104,7 +104,7 @@ async def progress_sheet_page(request: Request, *, path: ById, query: GridWanted
         lines=lines,
         subjects=subjects,
         kinds=ROUNDS,
-        scales=SCALES,
+        scales={subject: scale_of_round(grid.round.id, subject) for subject in subjects},
     )
 
 
@@ -145,5 +145,6 @@ def _head(request: Request, grid: Grid) -> dict[str, Any]:
 
 
 def _cell(result: RoundResult) -> RoundCell:
-    level = level_of(result.subject, result.rank) if result.rank is not None else None
+    scale = scale_of_round(result.round_id, result.subject)
+    level = scale.levels[result.rank - 1] if result.rank is not None else None
     return RoundCell(level, result.outcome)

@@ -10,7 +10,7 @@ import msgspec
 from flatwater.clock import today
 from flatwater.contract import Html
 from flatwater.paging import PageLimit, PageRequest
-from rightlevel.programme.levels import SCALES
+from rightlevel.programme.levels import scale_now, scale_of_round
 from rightlevel.programme.permissions import SUBJECTS, May, Subject
 from rightlevel.programme.quality import (
     AssessorTestsQuery,
@@ -84,12 +84,15 @@ async def assessor_tests_page(request: Request, *, query: AssessorTestsQuery, pa
     wanted = QualityWanted(query.on, school=query.school_id)
     asked = QualityQuery(query.on, school_id=query.school_id, subject=query.subject)
     days = await assessors_of_day(request.session, actor, asked, OF_SCHOOL, request.clock)
+    first = next((each.round_id for each in found.items), None)
+    scale = scale_now(query.subject) if first is None else scale_of_round(first, query.subject)
     return render(
         request,
         "quality/tests.html",
         query=query,
         page=found,
-        ranks={level.code: level.rank for level in SCALES[query.subject]},
+        ranks=scale.ranks,
+        scale=scale,
         back=address(wanted),
         day=next((each for each in days.items if each.assessor_id == query.assessor_id), None),
         **await where_of(request, wanted, address),

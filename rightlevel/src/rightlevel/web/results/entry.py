@@ -11,7 +11,7 @@ from flatwater.contract import Html, Redirect
 from flatwater.paging import CEILING_ROWS, PageRequest
 from rightlevel.programme.errors import Conflict, Fault, Forbidden, Invalid, NotFound, ProgrammeError, Stale
 from rightlevel.programme.ids import time_ordered_id
-from rightlevel.programme.levels import SCALES
+from rightlevel.programme.levels import scale_of_round
 from rightlevel.programme.permissions import May, Subject, allowed, require_scope
 from rightlevel.programme.results import (
     ResultAnswer,
@@ -121,7 +121,7 @@ async def _values(request: Request, entry: Entry, **more: Any) -> dict[str, Any]
         "exercise_is_due": await is_exercise_due(request, school, entry.subject),
         "round": entry.round,
         "subject": entry.subject,
-        "scale": SCALES[entry.subject],
+        "scale": scale_of_round(entry.round.id, entry.subject),
         "was": entry.was,
         "chosen": entry.was,
         "result_version": result.version if result else None,

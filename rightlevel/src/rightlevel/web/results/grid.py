@@ -12,7 +12,7 @@ from flatwater.contract import Html, Redirect, Together
 from flatwater.paging import Page, PageLimit, PageRequest
 from rightlevel.programme.errors import Fault, Invalid, NotFound, OutOfScope
 from rightlevel.programme.ids import time_ordered_id
-from rightlevel.programme.levels import SCALES
+from rightlevel.programme.levels import SCALES, scale_of_round
 from rightlevel.programme.permissions import May, Subject
 from rightlevel.programme.progress import ClassProgress, class_progress
 from rightlevel.programme.results import (
@@ -198,7 +198,7 @@ def _terms(grid: Grid) -> dict[str, Any]:
         "school": grid.school,
         "round": grid.round,
         "subject": grid.subject,
-        "scale": SCALES[grid.subject],
+        "scale": scale_of_round(grid.round.id, grid.subject),
         "is_open": grid.round.state == "open",
         "row_url": grid.url.replace("/grid?", "/grid/row?"),
     }

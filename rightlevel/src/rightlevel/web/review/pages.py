@@ -10,7 +10,6 @@ import msgspec
 from flatwater.contract import Html, Raw
 from rightlevel.operations.printing import PRINTER
 from rightlevel.programme.errors import Fault, Invalid, NotFound
-from rightlevel.programme.levels import SCALES
 from rightlevel.programme.permissions import May
 from rightlevel.programme.review import OverviewQuery, ReviewQuery, read_review_pack, read_school_overview
 from rightlevel.web.figures.pages import FiguresWanted, address_at, round_choices, where_of
@@ -95,7 +94,7 @@ async def _values(request: Request, query: ReviewWanted) -> dict[str, Any]:
         "pack": pack,
         "pair": pair,
         "round": pair[-1] if pair else None,
-        "scales": SCALES,
+        "round_id": pair[-1].id if pair else 0,
         "most": LOWEST,
         "free_lines": FREE_LINES,
         "title": language_of(request).gettext("Review meeting"),
@@ -128,7 +127,7 @@ async def school_overview_page(request: Request, *, path: ById, query: OverviewW
         overview=overview,
         pair=pair,
         round_choices=await round_choices(request),
-        scales=SCALES,
+        round_id=pair[-1].id if pair else 0,
         most=LOWEST,
         **await where_of(request, wanted, school_address),
     )

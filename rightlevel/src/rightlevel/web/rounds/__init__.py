@@ -8,7 +8,8 @@ import msgspec
 
 from flatwater.contract import Html
 from flatwater.paging import CEILING_ROWS, PageLimit, PageRequest
-from rightlevel.programme.permissions import May, allowed
+from rightlevel.programme.levels import FIRST_KEYS
+from rightlevel.programme.permissions import SUBJECTS, May, allowed
 from rightlevel.programme.rounds import (
     NewRound,
     Round,
@@ -26,6 +27,7 @@ from rightlevel.programme.rounds import (
     round_has_results,
     set_round_state,
 )
+from rightlevel.programme.scales import ScaleSearch, list_scales
 from rightlevel.programme.schools import (
     SchoolSearch,
     current_year,
@@ -90,12 +92,33 @@ class StepForm(Reason, frozen=True):
 
 
 async def _years(request: Request, thing: Round | None, _: Any) -> dict[str, Any]:
-    """The years from which to choose one for a new round, the current one first chosen."""
+    """The years from which to choose one for a new round, the current one first chosen; and the scales while it is planned."""
+    beside: dict[str, Any] = {"scales": await _scales(request, thing)}
     if thing is not None:
-        return {"years": [], "year_id": thing.school_year_id}
+        return beside | {"years": [], "year_id": thing.school_year_id}
     year = await current_year(request.session)
     years = await list_years(request.session, actor_of(request), ALL)
-    return {"years": [(each.id, each.name) for each in years.items], "year_id": year.id if year else None}
+    told = [(each.id, each.name) for each in years.items]
+    return beside | {"years": told, "year_id": year.id if year else None}
+
+
+async def _scales(request: Request, thing: Round | None) -> list[tuple[str, list[tuple[str, str]], str]]:
+    """For each subject what a round may be measured by, and what it is; nothing while there is one scale, or once the round was opened."""
+    if thing is not None and thing.state != "planned":
+        return []
+    rows = await list_scales(request.session, actor_of(request), ScaleSearch())
+    found: list[tuple[str, list[tuple[str, str]], str]] = []
+    for subject in SUBJECTS:
+        field = f"{subject}_scale"
+        chosen = getattr(thing, field) if thing is not None else FIRST_KEYS[subject]
+        choices = [
+            (each.key, f"{each.name} {each.version}")
+            for each in rows
+            if each.subject == subject and (each.state == "published" or each.key == chosen)
+        ]
+        if len(choices) > 1:
+            found.append((field, choices, chosen))
+    return found
 
 
 routes = Feature("round", "rounds")

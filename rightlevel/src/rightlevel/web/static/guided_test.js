@@ -37,7 +37,7 @@ const guidedTest = (() => {
 
   function ladder(about, code) {
     return make("ol", { class: "rungs" }, about.levels.map(([rank, each]) =>
-      make("li", { class: `on-${rank}`, "aria-current": each === code ? "step" : null }, about.words.level[each])));
+      (about.coloured ?? ((node) => node))(make("li", { class: `on-${rank}`, "aria-current": each === code ? "step" : null }, about.words.level[each]), about.subject, rank)));
   }
 
   // Runs a test in `place`. `about`: subject, tools, tool, language, languages, rules, words, levels, assent, steps. `reached` is told

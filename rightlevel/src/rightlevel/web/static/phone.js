@@ -422,7 +422,26 @@
   }
 
   // A pack that an earlier version of this page kept has less in it; it is fetched anew with the next network.
-  const whole = (kept) => kept && {
+  // A scale that was made in the product brings its own levels, names and colours; the rest is what the page was made with.
+  const made = { levels: words.levels, level: words.level, short: words.short };
+  let colours = {};
+  function named(kept) {
+    Object.assign(words, { levels: { ...made.levels }, level: { ...made.level }, short: { ...made.short } });
+    colours = {};
+    for (const { subject, rungs } of kept?.scales ?? []) {
+      words.levels[subject] = rungs.map(({ rank, code }) => [rank, code]);
+      colours[subject] = Object.fromEntries(rungs.map((each) => [each.rank, [each.colour, each.text_colour]]));
+      for (const { code, labels } of rungs) words.level[code] = words.short[code] = labels[language] ?? labels.en;
+    }
+    return kept;
+  }
+  function coloured(node, subject, rank) {
+    const [own, onOwn] = colours[subject]?.[rank] ?? [];
+    if (own) node.style.setProperty("--own", own);
+    if (own) node.style.setProperty("--on-own", onOwn);
+    return node;
+  }
+  const whole = (kept) => named(kept) && {
     retests: [], forms: [], visits: [], follow_ups: [], grades: [], may: {}, exercises_due: [], ...kept,
     schools: kept.schools.map((each) => ({ subjects: [], teachers: [], ...each })),
     groups: kept.groups.map((each) => ({ is_led: true, ...each })),
@@ -765,9 +784,9 @@
       held: ["mute", words.held], blind: ["mute", words.blind], conflict: ["bad-text", words.yours],
       refused: ["bad-text", item ? reasonOf(item) : ""],
     }[where];
-    const chip = (value, rank, text, label) => make("label", { class: `choice on-${rank}` },
+    const chip = (value, rank, text, label) => coloured(make("label", { class: `choice on-${rank}` },
       make("input", { type: "radio", name: `choice-${child.id}`, value, checked: value === choice, "aria-label": label === text ? null : label }),
-      make("span", {}, text));
+      make("span", {}, text)), subject, rank);
     return make("div", { class: "grid-row", id: `child-${child.id}`, role: "group", "aria-label": child.name,
       onchange: (event) => { if (event.target.type === "radio") tapped(child, subject, event.target.value); } },
     make("div", { class: "grid-head" },
@@ -837,7 +856,7 @@
     guidedTest.open(place, about, (came) => confirmLevel(place, child, subject, hash, about, came));
   }
   const guidedAbout = (subject, tools) => ({
-    subject, tools, rules: pack.rules, words, levels: words.levels[subject], steps: [], assent: false,
+    subject, tools, rules: pack.rules, words, levels: words.levels[subject], coloured, steps: [], assent: false,
     tool: Number(drafts.get("tool")) || 1, language: drafts.get("language") ?? (tools.some((each) => each.language === language) ? language : tools[0].language),
     languages: Object.fromEntries(tools.map((each) => [each.language, words.languages[each.language] ?? each.language])),
   });

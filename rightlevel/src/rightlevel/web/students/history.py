@@ -9,7 +9,7 @@ import msgspec
 
 from flatwater.clock import today
 from flatwater.paging import CEILING_ROWS, PageRequest
-from rightlevel.programme.levels import Level, level_of
+from rightlevel.programme.levels import Level, scale_of_round
 from rightlevel.programme.permissions import SUBJECTS, Subject
 from rightlevel.programme.results import StudentResult, results_of_student
 from rightlevel.programme.rounds import Round, list_rounds
@@ -54,5 +54,6 @@ def _cell(student: Student, round_: Round, subject: Subject, result: StudentResu
     url = f"/students/{student.id}/results/{round_.id}/{subject}" if round_.state != "planned" else ""
     if result is None:
         return Cell(url=url if round_.state == "open" and student.status == "active" else "")
-    level = level_of(subject, result.rank) if result.rank is not None else None
+    scale = scale_of_round(round_.id, subject)
+    level = scale.levels[result.rank - 1] if result.rank is not None else None
     return Cell(level, result.outcome, result.tested_on, url)

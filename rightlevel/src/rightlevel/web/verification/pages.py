@@ -11,7 +11,7 @@ from flatwater.contract import Html, Redirect
 from flatwater.paging import PageLimit, PageRequest
 from rightlevel.programme.errors import Conflict, Invalid, NotFound
 from rightlevel.programme.ids import time_ordered_id
-from rightlevel.programme.levels import SCALES
+from rightlevel.programme.levels import scale_of_round
 from rightlevel.programme.permissions import May, Subject, allowed
 from rightlevel.programme.results import read_result
 from rightlevel.programme.rounds import Round, current_round, list_rounds, read_round
@@ -203,7 +203,7 @@ async def _retest(request: Request, child: _Child, answer: RetestAnswer | None =
         "verification/retest.html",
         child=child,
         exercise_is_due=await is_exercise_due(request, school, child.subject),
-        scale=SCALES[child.subject],
+        scale=scale_of_round(child.round.id, child.subject),
         tools=tools,
         answer=answer,
         today=today(request.clock),
