@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final, Protocol
 
-from flatwater.allocator import give_memory_back
-from flatwater.monitors import pss_of
+from flatwater.allocator import forget_files, give_memory_back
 
 log = logging.getLogger("rightlevel.operations")
 
@@ -18,6 +17,8 @@ EVERY_S: Final = 15.0
 FULL_SHARE: Final = 0.85
 """Of the budget: above it room is made before anybody asks."""
 RELIEVE_EVERY_S: Final = 60.0
+RELIEVE_FOR_WORK_EVERY_S: Final = 10.0
+"""Where something waits for the room, instead of nobody."""
 SETTLES_S: Final = 0.3
 """So long the server's processes take to end when their connections were closed."""
 
@@ -29,21 +30,16 @@ class Connections(Protocol):
 
 
 class Room:
-    """The whole of program and own server beside the budget. Where memory can't be read nothing is known, and nobody is refused for it.
+    """The whole of program and own server beside the budget, weighed as if they were alone on the machine: so is the budget promised, and others who run the
+    same programs don't make it larger. Where memory can't be read nothing is known, and nobody is refused for it.
 
-    *Cost*: a look some 10 ms, the kernel walking the pages of a dozen processes.
+    *Cost*: a look some 30 ms beside the loop, the kernel walking the pages of a dozen processes.
     """
 
-    def __init__(
-        self,
-        budget_bytes: int,
-        owned_bytes: Callable[[], int | None],
-        server_processes: Callable[[], Iterable[int]],
-        connections: Connections,
-    ) -> None:
+    def __init__(self, budget_bytes: int, weigh: Callable[[], int | None], connections: Connections) -> None:
+        """`weigh`: what all of it takes (`flatwater.monitors.weigh_alone`); called in a thread."""
         self._budget_bytes = budget_bytes
-        self._owned_bytes = owned_bytes
-        self._server_processes = server_processes
+        self._weigh = weigh
         self._connections = connections
         self._relieved_at_s = float("-inf")
         self._promised_bytes = 0
@@ -52,25 +48,25 @@ class Room:
 
     def free_bytes(self) -> int | None:
         """What the budget leaves beside program, server and what works beside (less than nothing where they are over it); None where it can't be told."""
-        program, server = self._owned_bytes(), pss_of(self._server_processes())
-        if program is None or server is None:
-            return None
-        return self._budget_bytes - program - server - self._promised_bytes
+        whole = self._weigh()
+        return None if whole is None else self._budget_bytes - whole - self._promised_bytes
 
-    async def make(self, wanted_bytes: int) -> int | None:
+    async def make(self, wanted_bytes: int, *, every_s: float = RELIEVE_FOR_WORK_EVERY_S) -> int | None:
         """The same, after room was made where there was less than wanted: connections begin anew, for a server's process keeps whatever it has looked
-        up; and where that was not enough, freed memory is given back. *Cost*: 0.4 s, a tenth of it on the loop, at most once a minute.
+        up; and where that was not enough, freed memory is given back, and what was read of libraries. *Cost*: 0.4 s, a tenth of it on the loop, at most
+        once in `every_s`.
         """
-        free = self.free_bytes()
-        if free is None or free >= wanted_bytes or not self._may_relieve():
+        free = await asyncio.to_thread(self.free_bytes)
+        if free is None or free >= wanted_bytes or not self._may_relieve(every_s):
             return free
         self.reliefs += 1
         await self._connections.renew()
         await asyncio.sleep(SETTLES_S)
-        now = self.free_bytes()
+        now = await asyncio.to_thread(self.free_bytes)
         if now is not None and now < wanted_bytes:
             give_memory_back()
-            now = self.free_bytes()
+            forget_files()
+            now = await asyncio.to_thread(self.free_bytes)
         log.info("made room: %s bytes free of the memory budget before, %s after", free, now)
         return now
 
@@ -88,13 +84,14 @@ class Room:
         finally:
             self._promised_bytes -= promised
 
-    def _may_relieve(self) -> bool:
+    def _may_relieve(self, every_s: float) -> bool:
         now_s = time.monotonic()
-        if now_s - self._relieved_at_s < RELIEVE_EVERY_S:
+        if now_s - self._relieved_at_s < every_s:
             return False
         self._relieved_at_s = now_s
         return True
 
     async def look(self) -> None:
-        """Makes room where the whole has come near its budget."""
-        await self.make(self._budget_bytes - int(self._budget_bytes * FULL_SHARE))
+        """Makes room where the whole has come near its budget, once a minute at most."""
+        free = self._budget_bytes - int(self._budget_bytes * FULL_SHARE)
+        await self.make(free, every_s=RELIEVE_EVERY_S)
