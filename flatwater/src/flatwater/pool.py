@@ -11,6 +11,7 @@ import logging
 import math
 import random
 import re
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, Final, Literal, LiteralString, Self, TypeVar, cast
@@ -96,6 +97,9 @@ class Limits(msgspec.Struct, frozen=True):
     backend_bytes: int | None = None
     """A connection whose process on the server has more than this of its own is replaced by a fresh one when it is given back, whatever its age. Only
     for a server of this machine, whose processes can be seen; None leaves them as they are. *Cost*: 15 µs each time one is given back."""
+    outgrown_every_s: float = 2.0
+    """So long lies between two such replacements, for a fresh connection plans all over again: each costs some 35 ms of the two processes together.
+    *Source*: benchmarks/README.md, "each connection": without a pause between them a mixed load was served at two fifths of its rate."""
 
     def on_the_server(self) -> dict[str, str]:
         """The session settings that hold these limits on the server. *Units*: milliseconds, as PostgreSQL shows them."""
@@ -194,6 +198,7 @@ class Database:
         self._releasing: set[asyncio.Task[None]] = set()
         self._held = 0
         self._outgrown = 0
+        self._outgrown_at_s = float("-inf")
         self._is_opening = False
         self._failures_seen = 0
 
@@ -749,11 +754,18 @@ class Database:
 
     def _replace_outgrown(self, connection: Connection) -> None:
         """A connection whose process has more of its own than it may is old, whenever it was made: the pool closes it and makes another."""
-        if self.limits.backend_bytes is None or connection.closed:
+        limits = self.limits
+        now_s = time.monotonic()
+        if (
+            limits.backend_bytes is None
+            or connection.closed
+            or now_s - self._outgrown_at_s < limits.outgrown_every_s
+        ):
             return
         own = own_bytes(connection.info.backend_pid)
-        if own is not None and own > self.limits.backend_bytes:
+        if own is not None and own > limits.backend_bytes:
             self._outgrown += 1
+            self._outgrown_at_s = now_s
             expire(connection)
 
     async def _release_apart(

@@ -171,8 +171,7 @@ async def _import(
 ) -> ImportOutcome:
     mapping, new, path = request.mapping, request.new, request.path
     if path is None:
-        await database.renew()
-        async with database.transaction(deadline_s=IMPORT_S) as session:
+        async with _much_in_one(database) as session:
             await _hold(session, run_id)
             return await undo_run(
                 session, request.actor, run_id=run_id, new=new, progress=progress, clock=clock
@@ -182,11 +181,9 @@ async def _import(
     except SheetFault as fault:
         async with database.transaction(deadline_s=SHORT_S) as session:
             return await refuse_file(session, request.actor, run_id=run_id, new=new, fault=fault, clock=clock)
-    # What a backend has kept of everything that was asked before is 6 MB each, which the import's own needs.
-    await database.renew()
     with sheet:
         progress.bytes_done, progress.bytes_total = sheet.progress()
-        async with database.transaction(deadline_s=IMPORT_S) as session:
+        async with _much_in_one(database) as session:
             await _hold(session, run_id)
             return await import_sheet(
                 session,
@@ -199,6 +196,19 @@ async def _import(
                 clock=clock,
                 reopen=lambda: open_table(path, new.kind, mapping),
             )
+
+
+@asynccontextmanager
+async def _much_in_one(database: Database) -> AsyncIterator[Session]:
+    """One transaction on a connection that ends with it: what a server's process has kept of everything that was asked before is room that this needs,
+    and what it keeps of this nobody needs after.
+    """
+    await database.renew()
+    try:
+        async with database.transaction(deadline_s=IMPORT_S) as session:
+            yield session
+    finally:
+        await database.renew()
 
 
 async def _hold(session: Session, run_id: str) -> None:
