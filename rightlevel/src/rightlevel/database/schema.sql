@@ -1781,7 +1781,7 @@ begin
         cross join places_between(from_place, to_place) b
         cross join lateral (select b.sign * to_then) as times (t)
         where k.school_id = wanted_school and k.round_id = wanted_round
-        order by 1, 2, 3, 4, 5, 6
+        order by 6, 2, 3, 4, 5, 1
         on conflict (place_id, round_id, subject, grade, sex, shard) do update set
             absent = c.absent + excluded.absent, refused = c.refused + excluded.refused, went = c.went + excluded.went,
             rank_1 = c.rank_1 + excluded.rank_1, rank_2 = c.rank_2 + excluded.rank_2, rank_3 = c.rank_3 + excluded.rank_3,
@@ -1792,7 +1792,7 @@ begin
         from school_roll k
         cross join places_between(from_place, to_place) b
         where k.school_id = wanted_school and k.round_id = wanted_round
-        order by 1, 2, 3, 4, 5, 6
+        order by 6, 2, 3, 4, 5, 1
         on conflict (place_id, round_id, subject, grade, sex, shard) do update set children = c.children + excluded.children;
         insert into place_movement as c (
             place_id, round_id, later_round_id, subject, grade, sex, from_rank, shard, absent, refused, went,
@@ -1804,7 +1804,7 @@ begin
         cross join places_between(from_place, to_place) b
         cross join lateral (select b.sign * to_then) as times (t)
         where k.school_id = wanted_school and k.round_id = wanted_round
-        order by 1, 2, 3, 4, 5, 6, 7, 8
+        order by 8, 2, 3, 4, 5, 6, 7, 1
         on conflict (place_id, round_id, later_round_id, subject, grade, sex, from_rank, shard) do update set
             absent = c.absent + excluded.absent, refused = c.refused + excluded.refused, went = c.went + excluded.went,
             rank_1 = c.rank_1 + excluded.rank_1, rank_2 = c.rank_2 + excluded.rank_2, rank_3 = c.rank_3 + excluded.rank_3,
@@ -1821,7 +1821,7 @@ begin
         cross join places_between(from_place, to_place) b
         cross join lateral (select b.sign * to_moved) as times (t)
         where k.school_id = wanted_school and k.round_id = wanted_round
-        order by 1, 2, 3, 4, 5, 6
+        order by 6, 2, 3, 4, 5, 1
         on conflict (place_id, round_id, subject, grade, sex, shard) do update set
             absent = c.absent + excluded.absent, refused = c.refused + excluded.refused, went = c.went + excluded.went,
             rank_1 = c.rank_1 + excluded.rank_1, rank_2 = c.rank_2 + excluded.rank_2, rank_3 = c.rank_3 + excluded.rank_3,
@@ -1832,7 +1832,7 @@ begin
         from school_roll k
         cross join places_between(from_place, to_place) b
         where k.school_id = wanted_school and k.round_id = wanted_round
-        order by 1, 2, 3, 4, 5, 6
+        order by 6, 2, 3, 4, 5, 1
         on conflict (place_id, round_id, subject, grade, sex, shard) do update set children = c.children + excluded.children;
         insert into place_movement_moved as c (
             place_id, round_id, later_round_id, subject, grade, sex, from_rank, shard, absent, refused, went,
@@ -1844,7 +1844,7 @@ begin
         cross join places_between(from_place, to_place) b
         cross join lateral (select b.sign * to_moved) as times (t)
         where k.school_id = wanted_school and k.round_id = wanted_round
-        order by 1, 2, 3, 4, 5, 6, 7, 8
+        order by 8, 2, 3, 4, 5, 6, 7, 1
         on conflict (place_id, round_id, later_round_id, subject, grade, sex, from_rank, shard) do update set
             absent = c.absent + excluded.absent, refused = c.refused + excluded.refused, went = c.went + excluded.went,
             rank_1 = c.rank_1 + excluded.rank_1, rank_2 = c.rank_2 + excluded.rank_2, rank_3 = c.rank_3 + excluded.rank_3,
@@ -1929,7 +1929,7 @@ begin
         from school_enrolled e
         cross join places_between(old.place_id, new.place_id) b
         where e.school_id = new.id
-        order by 1, 2, 3, 4, 5
+        order by 5, 2, 3, 4, 1
         on conflict (place_id, school_year_id, grade, sex, shard) do update set children = c.children + excluded.children;
     end if;
     update school_place set until_at = moved_at where school_id = new.id and until_at is null;

@@ -152,6 +152,137 @@ create function add_place_movement(deltas movement_delta[]) returns void languag
         rank_7 = c.rank_7 + excluded.rank_7, rank_8 = c.rank_8 + excluded.rank_8, rank_9 = c.rank_9 + excluded.rank_9
 $$;
 
+create or replace function shift_counts(wanted_school bigint, wanted_round bigint, from_place bigint, to_place bigint, to_then integer, to_moved integer)
+returns void language plpgsql as $$
+begin
+    if to_then <> 0 then
+        insert into place_count as c (
+            place_id, round_id, subject, grade, sex, shard, absent, refused, went,
+            rank_1, rank_2, rank_3, rank_4, rank_5, rank_6, rank_7, rank_8, rank_9)
+        select b.unit, k.round_id, k.subject, k.grade, k.sex, (k.school_id % 32)::smallint, t * k.absent, t * k.refused, t * k.went,
+            t * k.rank_1, t * k.rank_2, t * k.rank_3, t * k.rank_4, t * k.rank_5, t * k.rank_6, t * k.rank_7, t * k.rank_8, t * k.rank_9
+        from school_count k
+        cross join places_between(from_place, to_place) b
+        cross join lateral (select b.sign * to_then) as times (t)
+        where k.school_id = wanted_school and k.round_id = wanted_round
+        order by 6, 2, 3, 4, 5, 1
+        on conflict (place_id, round_id, subject, grade, sex, shard) do update set
+            absent = c.absent + excluded.absent, refused = c.refused + excluded.refused, went = c.went + excluded.went,
+            rank_1 = c.rank_1 + excluded.rank_1, rank_2 = c.rank_2 + excluded.rank_2, rank_3 = c.rank_3 + excluded.rank_3,
+            rank_4 = c.rank_4 + excluded.rank_4, rank_5 = c.rank_5 + excluded.rank_5, rank_6 = c.rank_6 + excluded.rank_6,
+            rank_7 = c.rank_7 + excluded.rank_7, rank_8 = c.rank_8 + excluded.rank_8, rank_9 = c.rank_9 + excluded.rank_9;
+        insert into place_roll as c (place_id, round_id, subject, grade, sex, shard, children)
+        select b.unit, k.round_id, k.subject, k.grade, k.sex, (k.school_id % 32)::smallint, b.sign * to_then * k.children
+        from school_roll k
+        cross join places_between(from_place, to_place) b
+        where k.school_id = wanted_school and k.round_id = wanted_round
+        order by 6, 2, 3, 4, 5, 1
+        on conflict (place_id, round_id, subject, grade, sex, shard) do update set children = c.children + excluded.children;
+        insert into place_movement as c (
+            place_id, round_id, later_round_id, subject, grade, sex, from_rank, shard, absent, refused, went,
+            rank_1, rank_2, rank_3, rank_4, rank_5, rank_6, rank_7, rank_8, rank_9)
+        select b.unit, k.round_id, k.later_round_id, k.subject, k.grade, k.sex, k.from_rank, (k.school_id % 32)::smallint,
+            t * k.absent, t * k.refused, t * k.went,
+            t * k.rank_1, t * k.rank_2, t * k.rank_3, t * k.rank_4, t * k.rank_5, t * k.rank_6, t * k.rank_7, t * k.rank_8, t * k.rank_9
+        from school_movement k
+        cross join places_between(from_place, to_place) b
+        cross join lateral (select b.sign * to_then) as times (t)
+        where k.school_id = wanted_school and k.round_id = wanted_round
+        order by 8, 2, 3, 4, 5, 6, 7, 1
+        on conflict (place_id, round_id, later_round_id, subject, grade, sex, from_rank, shard) do update set
+            absent = c.absent + excluded.absent, refused = c.refused + excluded.refused, went = c.went + excluded.went,
+            rank_1 = c.rank_1 + excluded.rank_1, rank_2 = c.rank_2 + excluded.rank_2, rank_3 = c.rank_3 + excluded.rank_3,
+            rank_4 = c.rank_4 + excluded.rank_4, rank_5 = c.rank_5 + excluded.rank_5, rank_6 = c.rank_6 + excluded.rank_6,
+            rank_7 = c.rank_7 + excluded.rank_7, rank_8 = c.rank_8 + excluded.rank_8, rank_9 = c.rank_9 + excluded.rank_9;
+    end if;
+    if to_moved <> 0 then
+        insert into place_count_moved as c (
+            place_id, round_id, subject, grade, sex, shard, absent, refused, went,
+            rank_1, rank_2, rank_3, rank_4, rank_5, rank_6, rank_7, rank_8, rank_9)
+        select b.unit, k.round_id, k.subject, k.grade, k.sex, (k.school_id % 32)::smallint, t * k.absent, t * k.refused, t * k.went,
+            t * k.rank_1, t * k.rank_2, t * k.rank_3, t * k.rank_4, t * k.rank_5, t * k.rank_6, t * k.rank_7, t * k.rank_8, t * k.rank_9
+        from school_count k
+        cross join places_between(from_place, to_place) b
+        cross join lateral (select b.sign * to_moved) as times (t)
+        where k.school_id = wanted_school and k.round_id = wanted_round
+        order by 6, 2, 3, 4, 5, 1
+        on conflict (place_id, round_id, subject, grade, sex, shard) do update set
+            absent = c.absent + excluded.absent, refused = c.refused + excluded.refused, went = c.went + excluded.went,
+            rank_1 = c.rank_1 + excluded.rank_1, rank_2 = c.rank_2 + excluded.rank_2, rank_3 = c.rank_3 + excluded.rank_3,
+            rank_4 = c.rank_4 + excluded.rank_4, rank_5 = c.rank_5 + excluded.rank_5, rank_6 = c.rank_6 + excluded.rank_6,
+            rank_7 = c.rank_7 + excluded.rank_7, rank_8 = c.rank_8 + excluded.rank_8, rank_9 = c.rank_9 + excluded.rank_9;
+        insert into place_roll_moved as c (place_id, round_id, subject, grade, sex, shard, children)
+        select b.unit, k.round_id, k.subject, k.grade, k.sex, (k.school_id % 32)::smallint, b.sign * to_moved * k.children
+        from school_roll k
+        cross join places_between(from_place, to_place) b
+        where k.school_id = wanted_school and k.round_id = wanted_round
+        order by 6, 2, 3, 4, 5, 1
+        on conflict (place_id, round_id, subject, grade, sex, shard) do update set children = c.children + excluded.children;
+        insert into place_movement_moved as c (
+            place_id, round_id, later_round_id, subject, grade, sex, from_rank, shard, absent, refused, went,
+            rank_1, rank_2, rank_3, rank_4, rank_5, rank_6, rank_7, rank_8, rank_9)
+        select b.unit, k.round_id, k.later_round_id, k.subject, k.grade, k.sex, k.from_rank, (k.school_id % 32)::smallint,
+            t * k.absent, t * k.refused, t * k.went,
+            t * k.rank_1, t * k.rank_2, t * k.rank_3, t * k.rank_4, t * k.rank_5, t * k.rank_6, t * k.rank_7, t * k.rank_8, t * k.rank_9
+        from school_movement k
+        cross join places_between(from_place, to_place) b
+        cross join lateral (select b.sign * to_moved) as times (t)
+        where k.school_id = wanted_school and k.round_id = wanted_round
+        order by 8, 2, 3, 4, 5, 6, 7, 1
+        on conflict (place_id, round_id, later_round_id, subject, grade, sex, from_rank, shard) do update set
+            absent = c.absent + excluded.absent, refused = c.refused + excluded.refused, went = c.went + excluded.went,
+            rank_1 = c.rank_1 + excluded.rank_1, rank_2 = c.rank_2 + excluded.rank_2, rank_3 = c.rank_3 + excluded.rank_3,
+            rank_4 = c.rank_4 + excluded.rank_4, rank_5 = c.rank_5 + excluded.rank_5, rank_6 = c.rank_6 + excluded.rank_6,
+            rank_7 = c.rank_7 + excluded.rank_7, rank_8 = c.rank_8 + excluded.rank_8, rank_9 = c.rank_9 + excluded.rank_9;
+    end if;
+end $$;
+
+create or replace function keep_school_place() returns trigger language plpgsql as $$
+declare
+    moved_at timestamptz;
+    each record;
+begin
+    if old.is_practice <> new.is_practice and not new.is_practice then
+        perform add_school_enrolled(array(
+            select row(c.school_year_id, c.school_id, c.grade, c.sex, c.children)::enrolled_delta
+            from counted_student c where c.school_id = new.id));
+        perform add_place_enrolled(array(
+            select row(c.school_year_id, c.school_id, c.grade, c.sex, c.children)::enrolled_delta
+            from counted_student c where c.school_id = new.id));
+        perform add_school_roll(array(
+            select row(c.round_id, c.subject, c.school_id, c.grade, c.sex, c.children)::roll_delta
+            from counted_roll c where c.school_id = new.id));
+        perform add_place_roll(array(
+            select row(c.round_id, c.subject, c.school_id, c.grade, c.sex, c.children)::roll_delta
+            from counted_roll c where c.school_id = new.id));
+    end if;
+    if old.place_id = new.place_id then
+        return null;
+    end if;
+    -- After every earlier move too.
+    moved_at := greatest(
+        after_rolls(coalesce(nullif(current_setting('rightlevel.moving_at', true), '')::timestamptz, clock_timestamp())),
+        (select max(m.from_at) + interval '1 microsecond' from school_place m where m.school_id = new.id and m.from_at > '-infinity'));
+    for each in select r.id, r.roll_at is null as goes_along from round r order by r.id loop
+        perform shift_counts(new.id, each.id, old.place_id, new.place_id,
+            case when each.goes_along then 1 else 0 end, case when each.goes_along then 0 else 1 end);
+    end loop;
+    if not new.is_practice and not old.is_practice then
+        insert into place_enrolled as c (place_id, school_year_id, grade, sex, shard, children)
+        select b.unit, e.school_year_id, e.grade, e.sex, (e.school_id % 32)::smallint, b.sign * e.children
+        from school_enrolled e
+        cross join places_between(old.place_id, new.place_id) b
+        where e.school_id = new.id
+        order by 5, 2, 3, 4, 1
+        on conflict (place_id, school_year_id, grade, sex, shard) do update set children = c.children + excluded.children;
+    end if;
+    update school_place set until_at = moved_at where school_id = new.id and until_at is null;
+    insert into school_place (school_id, from_at, place_id, reason, moved_by)
+    values (new.id, moved_at, new.place_id, left(nullif(current_setting('rightlevel.moving', true), ''), 200),
+        nullif(current_setting('rightlevel.moving_by', true), '')::bigint);
+    return null;
+end $$;
+
 drop function add_movement(movement_delta[]);
 
 create function add_movement(deltas movement_delta[]) returns void language plpgsql as $$
