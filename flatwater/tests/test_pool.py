@@ -196,6 +196,10 @@ async def test_a_connection_that_outgrew_its_bound_is_replaced_however_young_it_
         await asyncio.sleep(0.5)
         assert (await backend(bound))[0] == second
         assert (await backend(bound))[0] != second, "and then it is"
+        third, _ = await backend(bound, LOOKS_UP_MUCH)
+        bound.keeps_small = True
+        assert (await backend(bound))[0] == third
+        assert (await backend(bound))[0] != third, "at once, where there is little room"
         await assert_whole(bound)
         await bound.renew()
         await assert_whole(bound)

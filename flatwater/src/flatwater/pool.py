@@ -199,6 +199,10 @@ class Database:
         self._held = 0
         self._outgrown = 0
         self._outgrown_at_s = float("-inf")
+        self.keeps_small = False
+        """Whether outgrown connections are replaced without a pause between them: for the moments in which there is little room for something else."""
+        self.keeps_small = False
+        """Whether outgrown connections are replaced at once, without a pause: while there is little room for something else."""
         self._is_opening = False
         self._failures_seen = 0
 
@@ -756,11 +760,8 @@ class Database:
         """A connection whose process has more of its own than it may is old, whenever it was made: the pool closes it and makes another."""
         limits = self.limits
         now_s = time.monotonic()
-        if (
-            limits.backend_bytes is None
-            or connection.closed
-            or now_s - self._outgrown_at_s < limits.outgrown_every_s
-        ):
+        is_soon = now_s - self._outgrown_at_s < limits.outgrown_every_s
+        if limits.backend_bytes is None or connection.closed or (is_soon and not self.keeps_small):
             return
         own = own_bytes(connection.info.backend_pid)
         if own is not None and own > limits.backend_bytes:

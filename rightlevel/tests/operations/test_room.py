@@ -12,6 +12,7 @@ pytestmark = pytest.mark.anyio
 class Connections:
     def __init__(self) -> None:
         self.renewed = 0
+        self.keeps_small = False
 
     async def renew(self) -> None:
         self.renewed += 1
@@ -54,14 +55,18 @@ async def test_where_memory_can_not_be_read_nothing_is_known_and_nothing_done() 
 
 
 async def test_what_works_beside_counts_from_the_moment_it_was_granted() -> None:
-    shared = room(Connections(), budget=150, program=50)
+    connections = Connections()
+    shared = room(connections, budget=150, program=50)
     async with shared.beside(30, 60) as first:
         assert first == 60
+        assert connections.keeps_small, "what was granted is not taken by connections that grow meanwhile"
         assert shared.free_bytes() == 40
         async with shared.beside(70) as second:
             assert second == 40, "less than it asked for, and it says whether it goes on"
             assert shared.free_bytes() == -30, "as who goes on all the same takes what it takes"
         assert shared.free_bytes() == 40
+        assert connections.keeps_small
+    assert not connections.keeps_small
     assert shared.free_bytes() == 100
     with pytest.raises(ZeroDivisionError):
         async with shared.beside(30):

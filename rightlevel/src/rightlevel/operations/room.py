@@ -24,7 +24,9 @@ SETTLES_S: Final = 0.3
 
 
 class Connections(Protocol):
-    """What can have its connections replaced by fresh ones."""
+    """What can have its connections replaced by fresh ones, and be told to keep them small for a while."""
+
+    keeps_small: bool
 
     async def renew(self) -> None: ...
 
@@ -79,10 +81,13 @@ class Room:
         granted = None if free is None else min(free, max(least_bytes, most_bytes))
         promised = max(least_bytes, granted or 0)
         self._promised_bytes += promised
+        self._connections.keeps_small = granted is not None
         try:
             yield granted
         finally:
             self._promised_bytes -= promised
+            if not self._promised_bytes:
+                self._connections.keeps_small = False
 
     def _may_relieve(self, every_s: float) -> bool:
         now_s = time.monotonic()
