@@ -97,7 +97,7 @@ class Limits(msgspec.Struct, frozen=True):
     backend_bytes: int | None = None
     """A connection whose process on the server has more than this of its own is replaced by a fresh one when it is given back, whatever its age. Only
     for a server of this machine, whose processes can be seen; None leaves them as they are. *Cost*: 15 µs each time one is given back."""
-    outgrown_every_s: float = 2.0
+    outgrown_every_s: float = 3.0
     """So long lies between two such replacements, for a fresh connection plans all over again: each costs some 35 ms of the two processes together.
     *Source*: benchmarks/README.md, "each connection": without a pause between them a mixed load was served at two fifths of its rate."""
 
@@ -200,7 +200,7 @@ class Database:
         self._outgrown = 0
         self._outgrown_at_s = float("-inf")
         self.keeps_small = False
-        """Whether outgrown connections are replaced without a pause between them: for the moments in which there is little room for something else."""
+        """Whether connections are replaced when they outgrow two thirds of their bound, without a pause: for moments with little room for something else."""
         self.keeps_small = False
         """Whether outgrown connections are replaced at once, without a pause: while there is little room for something else."""
         self._is_opening = False
@@ -764,7 +764,9 @@ class Database:
         if limits.backend_bytes is None or connection.closed or (is_soon and not self.keeps_small):
             return
         own = own_bytes(connection.info.backend_pid)
-        if own is not None and own > limits.backend_bytes:
+        if own is not None and own > (
+            limits.backend_bytes * 2 // 3 if self.keeps_small else limits.backend_bytes
+        ):
             self._outgrown += 1
             self._outgrown_at_s = now_s
             expire(connection)

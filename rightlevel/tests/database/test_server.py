@@ -195,7 +195,7 @@ def test_an_existing_server_that_is_not_there_is_said_so() -> None:
 
 
 def test_a_bigger_budget_gives_more_and_a_tiny_one_is_refused() -> None:
-    assert server_settings(150_000_000, "/x")["shared_buffers"] == "12MB"
-    assert server_settings(2_000_000_000, "/x")["shared_buffers"] == "160MB"
+    assert server_settings(150_000_000, "/x")["shared_buffers"] == "15MB"
+    assert server_settings(2_000_000_000, "/x")["shared_buffers"] == "200MB"
     with pytest.raises(ValueError, match="at least 100 MB"):
         server_settings(50_000_000, "/x")

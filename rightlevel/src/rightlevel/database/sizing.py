@@ -4,7 +4,7 @@ from __future__ import annotations
 
 MEGABYTE = 1_000_000
 SMALLEST_BUDGET = 100 * MEGABYTE
-SMALLEST_SHARED_MB = 12
+SMALLEST_SHARED_MB = 14
 MOST_PREPARED = 64
 PREPARED_SHARE = 6 * MEGABYTE
 """So much of the budget for each prepared statement of a connection: 25 at 150 MB, all at 400."""
@@ -38,7 +38,7 @@ def server_settings(memory_bytes: int, socket_folder: str) -> dict[str, str]:
     """
     if memory_bytes < SMALLEST_BUDGET:
         raise ValueError(f"The memory budget must be at least {SMALLEST_BUDGET // MEGABYTE} MB.")
-    shared_mb = min(max(SMALLEST_SHARED_MB, memory_bytes * 8 // 100 // MEGABYTE), 8_192)
+    shared_mb = min(max(SMALLEST_SHARED_MB, memory_bytes // 10 // MEGABYTE), 8_192)
     work_mb = min(max(2, memory_bytes * 2 // 100 // MEGABYTE), 64)
     return {
         "listen_addresses": "",
