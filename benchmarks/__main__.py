@@ -23,6 +23,7 @@ BENCHES = (
     "export_rows",
     "read",
     "write",
+    "capacity",
     "later_results",
     "dashboards",
     "memory",

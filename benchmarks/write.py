@@ -90,12 +90,12 @@ def measure(say: Callable[[str], None]) -> list[Figure]:
         ours, bare = Children(folder), Children(folder)
         for turn in range(TURNS + 1):
             one = asyncio.run(_floor_of_ones(bare, 1))
-            single = _send_singles(running, tokens[:1], ours, LONE)
+            single = send_singles(running, tokens[:1], ours, LONE)
             each = asyncio.run(_floor_of_ones(bare, CONNECTIONS))
-            sixteen = _send_singles(running, tokens[:DEVICES], ours, SINGLES)
-            crowd = _send_singles(running, tokens[:MANY_DEVICES], ours, MANY_SINGLES)
+            sixteen = send_singles(running, tokens[:DEVICES], ours, SINGLES)
+            crowd = send_singles(running, tokens[:MANY_DEVICES], ours, MANY_SINGLES)
             each = (each + asyncio.run(_floor_of_ones(bare, CONNECTIONS))) / 2
-            batch = _send_batches(running, tokens[:DEVICES], ours)
+            batch = send_batches(running, tokens[:DEVICES], ours, CLASSES)
             class_floor = asyncio.run(_floor_of_classes(bare))
             if turn or TURNS == 1:  # the first turn warms both
                 lone.note(single.per_s, one, single.p99_ms)
@@ -168,7 +168,7 @@ def _request(path: str, token: str, body: Any) -> Request:
     return Request("POST", path, headers, msgspec.json.encode(body).decode())
 
 
-def _send_singles(running: Service, tokens: list[str], children: Children, each: int) -> Outcome:
+def send_singles(running: Service, tokens: list[str], children: Children, each: int) -> Outcome:
     wanted = -(-len(tokens) * each // CLASS)
     picked = [child for _, some in children.classes(wanted) for child in some]
     clients = [
@@ -183,15 +183,15 @@ def _send_singles(running: Service, tokens: list[str], children: Children, each:
     )
 
 
-def _send_batches(running: Service, tokens: list[str], children: Children) -> Outcome:
+def send_batches(running: Service, tokens: list[str], children: Children, each: int) -> Outcome:
     clients = [
         [
             _request(
                 "/api/v1/results/batch",
                 token,
-                {"writes": [children.write(child, n) for n, child in enumerate(each)]},
+                {"writes": [children.write(child, n) for n, child in enumerate(picked)]},
             )
-            for _, each in children.classes(CLASSES)
+            for _, picked in children.classes(each)
         ]
         for token in tokens
     ]

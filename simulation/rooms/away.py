@@ -133,21 +133,26 @@ def _child_body(w: World, entry: Entry) -> dict[str, Any]:
         "name": name_of(given["key"], entry.id),
         "sex": given["sex"],
         "grade": given["grade"],
-        "class_id": w.ids.get(given["class"]),
+        "class_id": given["class"],
     }
 
 
+def _class_of(w: World, entry: Entry) -> str | None:
+    """The class by the number that the phone left with, whatever it is called by now: one that is put in another grade has another name."""
+    return w.word("class", entry.given["class"])
+
+
 def _why_no_child(w: World, d: Deed, entry: Entry) -> str:
-    given = entry.given
+    given, named = entry.given, _class_of(w, entry)
     school, year = w.p.schools[given["school"]], w.p.current_year()
     if school.is_deleted:
         return "no_school"
-    if not w.p.covers(d.who, w.today, school.id, given["class"]):
+    if not w.p.covers(d.who, w.today, school.id, named):
         return "out_of_scope"
     if year is None:
         return "no_year"
-    klass = w.p.classes.get(given["class"] or "")
-    if given["class"] is not None and (klass is None or klass.is_deleted or klass.year != year):
+    klass = w.p.classes.get(named or "")
+    if named is not None and (klass is None or klass.is_deleted or klass.year != year):
         return "no_class"
     if klass is not None and klass.grade != given["grade"]:
         return "no_class"
@@ -161,7 +166,7 @@ def _child_done(w: World, d: Deed, entry: Entry, answer: dict[str, Any]) -> None
     if year is None:
         return
     w.call(entry.word, "child", answer["id"])
-    stint = Stint(year, given["school"], given["class"], given["grade"], given["sex"], 0)
+    stint = Stint(year, given["school"], _class_of(w, entry), given["grade"], given["sex"], 0)
     w.p.enrol(entry.word, given["code"], name_of(given["key"], entry.id), stint)
     w.p.children[entry.word].version = answer["version"]
 
@@ -293,9 +298,9 @@ SORTS = {
         lambda _: "/api/v1/students",
         _why_no_child,
         _child_done,
-        lambda _w, entry: [
+        lambda w, entry: [
             entry.word,
-            entry.given["class"] or entry.given["school"] + " without class",
+            _class_of(w, entry) or entry.given["school"] + " without class",
             *([entry.given["taken"]] if entry.given["taken"] else []),
         ],
     ),

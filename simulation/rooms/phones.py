@@ -109,7 +109,7 @@ def _add_children(w: World, d: Deed, pack: dict[str, Any], phone: Phone) -> None
             continue
         word = d.uuid(("child", number))
         code = taken.code if taken else f"T{d.key}x{number}"
-        given = {**added, "code": code, "key": d.key}
+        given = {**added, "class": w.ids.get(added["class"]), "code": code, "key": d.key}
         phone.entries.append(Entry(word, word, given, sort="student"))
 
 

@@ -475,6 +475,9 @@ plain(
 )
 
 
+TESTED_FOR_A_SUGGESTION = 3
+
+
 async def with_suggestion(go: Any, w: World, d: Deed) -> list[dict[str, Any]]:
     """The suggestions of a school and subject; where there are none, a child is tested again and found one band further."""
     school, subject = w.ids[d.given["school"]], d.given["subject"]
@@ -487,25 +490,27 @@ async def with_suggestion(go: Any, w: World, d: Deed) -> list[dict[str, Any]]:
         return ready
     groups = (await go.read("GET", f"/api/v1/groups?school_id={school}&subject={subject}")).data["groups"]
     used = [each for each in groups if each["state"] == "accepted"]
-    for lower in used:
-        above = [each for each in used if each["band"] == lower["band"] + 1]
-        if not above or not lower["children"]:
-            continue
+    steps = [
+        (low, high) for low in used for high in used if high["band"] == low["band"] + 1 and low["children"]
+    ]
+    for lower, upper in steps:
         page = await go.read("GET", f"/api/v1/groups/{lower['id']}")
-        if not page.is_done or not page.data["members"]:
-            continue
-        member = page.data["members"][d.key % len(page.data["members"])]
-        write = {
-            "id": d.uuid("check"),
-            "student_id": member["student_id"],
-            "subject": subject,
-            "level": above[0]["levels"][0],
-            "checked_on": w.day(),
-        }
-        await go.write("POST", "/api/v1/level-checks", {"writes": [write]})
+        members = page.data["members"] if page.is_done else []
+        start = d.key % len(members) if members else 0
+        # Who was tested today already, or came down from there, is not put forward: some others are tried.
+        for member in (members[start:] + members[:start])[:TESTED_FOR_A_SUGGESTION]:
+            write = {
+                "id": d.uuid(("check", member["student_id"])),
+                "student_id": member["student_id"],
+                "subject": subject,
+                "level": upper["levels"][0],
+                "checked_on": w.day(),
+            }
+            await go.write("POST", "/api/v1/level-checks", {"writes": [write]})
         told = await go.read("GET", address)
-        break
-    return [each for each in told.data["suggestions"] if each["kind"] != "recheck"]
+        if ready := [each for each in told.data["suggestions"] if each["kind"] != "recheck"]:
+            return ready
+    return []
 
 
 async def _accept_suggestion(go: Any, w: World, d: Deed) -> Any:
@@ -1158,15 +1163,15 @@ _on_form("publish_form", "POST", "publish", lambda version, _d: {"version": vers
 
 
 def _held(w: World, d: Deed, answer: Any) -> None:
-    """A session as it was sent: of three children one comes, one comes late, one is absent."""
-    marked = len(answer["marks"])
+    """A session as it was sent: of three children one comes, one comes late, one is absent; who went from the group meanwhile is not marked."""
+    marked = [number for number, each in enumerate(answer["marks"]) if each["code"] == "saved"]
     known = {
         "school": d.given["school"],
         "subject": d.given["subject"],
         "held_on": w.day(),
         "minutes": 45,
-        "there": marked - marked // 3,
-        "marked": marked,
+        "there": sum(number % 3 != 2 for number in marked),
+        "marked": len(marked),
     }
     w.things.setdefault("session", {})[d.uuid()] = known
 
