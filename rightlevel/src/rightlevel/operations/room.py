@@ -100,8 +100,9 @@ class Room:
 
     async def look(self) -> None:
         """Lets go of what was read of libraries where little is free, and makes room where the whole has come near its budget, once a minute at most."""
-        unused = await asyncio.to_thread(self.free_bytes)
-        if unused is not None and unused < self._budget_bytes * (1 - FORGET_SHARE):
+        free = await asyncio.to_thread(self.free_bytes)
+        if free is not None and free < self._budget_bytes * (1 - FORGET_SHARE):
             forget_files()
-        free = self._budget_bytes - int(self._budget_bytes * FULL_SHARE)
-        await self.make(free, every_s=RELIEVE_EVERY_S)
+            await self.make(
+                self._budget_bytes - int(self._budget_bytes * FULL_SHARE), every_s=RELIEVE_EVERY_S
+            )
