@@ -101,12 +101,13 @@ async def _walk(
             pdf = await _print_pack(service, ids)
         most["a PDF"] = found[0]
         say(f"the pack: {pdf}")
+        days = await asyncio.to_thread(_days, service, tokens)
         with scale.watching(f"{CLIENTS} clients for {LOAD_S:.0f} s", say) as found:
-            answers += await asyncio.to_thread(_work, service, tokens, say)
+            answers += await asyncio.to_thread(_work, service, days, say)
         most["the load"] = found[0]
+        roster = opening.roster(ROWS, "R", _schools(folder))
         with scale.watching(f"an import of {ROWS:,}", say) as found:
-            schools = _schools(folder)
-            ended, _ = await opening.import_children(service, opening.roster(ROWS, "R", schools))
+            ended, _ = await opening.import_children(service, roster)
         most["the import"] = found[0]
         await asyncio.sleep(LEFT_ALONE_S)
         after = scale.now()
@@ -242,8 +243,11 @@ async def _print_pack(service: Any, ids: dict[str, Any]) -> str:
     return f"{answer.status_code} {answer.json().get('code')}"
 
 
-def _work(service: Any, tokens: list[str], say: Callable[[str], None]) -> Counter[int]:
-    """A day's mixture: lists, children, figures, pages and, one in three, results; a few that are wrong."""
+def _days(service: Any, tokens: list[str]) -> list[list[Request]]:
+    """A day's mixture for each client: lists, children, figures, pages and, one in three, results; a few that are wrong.
+
+    Made ready before anything is weighed: the connection that looks for the children is ours, and no part of the service.
+    """
     with psycopg.connect(AttachedServer(service.folder).conninfo) as connection:
         # Its days are over in the made-up country; the others give way, whatever their order would be.
         connection.execute("alter table round disable trigger user")
@@ -261,10 +265,13 @@ def _work(service: Any, tokens: list[str], say: Callable[[str], None]) -> Counte
             [CLIENTS * 400],
         ).fetchall()
     share = max(1, len(found) // CLIENTS)
-    clients = [
+    return [
         _day(token, found[at * share : (at + 1) * share], round_id, on) for at, token in enumerate(tokens)
     ]
-    outcome = run_load(Load("127.0.0.1", service.port, clients, LOAD_S))
+
+
+def _work(service: Any, days: list[list[Request]], say: Callable[[str], None]) -> Counter[int]:
+    outcome = run_load(Load("127.0.0.1", service.port, days, LOAD_S))
     say(f"{outcome.requests:,} requests, p99 {outcome.p99_ms:.0f} ms, {outcome.statuses}")
     return Counter({int(status): count for status, count in outcome.statuses.items()})
 

@@ -1,10 +1,6 @@
 """What a running service takes as if it were alone on the machine, process by process, and the most of it while something is done.
 
-PSS shares a file's pages (the interpreter, PostgreSQL's program, the C library) with every other process of the machine that has it open, so it
-flatters wherever others run. Here what is a process's own and what its family shares in memory (shared buffers, pages from before a fork) is
-counted as PSS counts it, which is exact while nobody else has part in it; and of each file the most that any one process of the
-family has resident is counted once, in full. What two of them have of one file in different places is missed: 1 MB at most, by PSS on an
-idle machine.
+By `flatwater.monitors.smaps.alone_bytes`, the measure that the service itself keeps its budget by (`operations/room.py`).
 """
 
 from __future__ import annotations
@@ -19,40 +15,31 @@ from pathlib import Path
 
 import msgspec
 
-from flatwater.monitors.smaps import pids_below
+from flatwater.monitors.smaps import WeightOfProcess, alone_bytes, pids_below, weight_of
 
 EVERY_S = 0.25
 MEGABYTE = 1e6
-IN_MEMORY = ("/dev/", "/SYSV", "/memfd")
-"""Names of mappings that are no files: what processes share in memory."""
-_MAPPING = re.compile(r"^[0-9a-f]+-[0-9a-f]+ \S+ \S+ \S+ \d+ *(.*)$")
 
 
 class Part(msgspec.Struct, frozen=True):
-    """One process. *Units*: bytes; `files` is what it has resident of each file."""
+    """One process and what it has."""
 
     name: str
-    own: int
-    shared: int
-    files: dict[str, int]
+    has: WeightOfProcess
 
 
 class Weight(msgspec.Struct, frozen=True):
-    """What the whole takes, alone on the machine. *Units*: bytes; `files` is counted once for all of them."""
+    """What the whole takes, alone on the machine. *Units*: bytes; files are counted once for all of them."""
 
     parts: tuple[Part, ...] = ()
 
     @property
     def files(self) -> int:
-        most: dict[str, int] = {}
-        for part in self.parts:
-            for file, size in part.files.items():
-                most[file] = max(most.get(file, 0), size)
-        return sum(most.values())
+        return self.whole - sum(_own(part) for part in self.parts)
 
     @property
     def whole(self) -> int:
-        return sum(part.own + part.shared for part in self.parts) + self.files
+        return alone_bytes(part.has for part in self.parts)
 
     def of(self, *names: str) -> int:
         """What the processes of these names take by themselves, their files in full."""
@@ -64,7 +51,7 @@ class Weight(msgspec.Struct, frozen=True):
         for part in self.parts:
             kinds[part.name].append(part)
         told = [
-            f"{name}{f' x {len(each)}' if len(each) > 1 else ''} {sum(p.own + p.shared for p in each) / MEGABYTE:.1f}"
+            f"{name}{f' x {len(each)}' if len(each) > 1 else ''} {sum(_own(part) for part in each) / MEGABYTE:.1f}"
             for name, each in sorted(kinds.items())
         ]
         return f"{self.whole / MEGABYTE:.1f} MB = {' + '.join(told)} + files {self.files / MEGABYTE:.1f}"
@@ -76,35 +63,18 @@ def weigh(process_id: int) -> Weight:
     return Weight(tuple(part for part in found if part is not None))
 
 
+def _own(part: Part) -> int:
+    """All but files. *Units*: bytes."""
+    return part.has.own + part.has.shared
+
+
 def _part(process_id: int, *, is_first: bool) -> Part | None:
-    folder = Path("/proc") / str(process_id)
     try:
-        command = (folder / "cmdline").read_bytes().decode("utf-8", "replace")
-        sums = _kilobytes((folder / "smaps_rollup").read_text())
-        files = _files((folder / "smaps").read_text())
-    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        command = (Path("/proc") / str(process_id) / "cmdline").read_bytes().decode("utf-8", "replace")
+    except OSError:
         return None  # it ended while we looked
-    if not sums:
-        return None
-    return Part(_name(command, is_first=is_first), sums["Pss_Anon"] * 1024, sums["Pss_Shmem"] * 1024, files)
-
-
-def _kilobytes(text: str) -> dict[str, int]:
-    return {found[1]: int(found[2]) for found in re.finditer(r"^(\w+): +(\d+) kB$", text, re.MULTILINE)}
-
-
-def _files(text: str) -> dict[str, int]:
-    """What is resident of each file as it is on disk; pages that were changed are the process's own. *Units*: bytes."""
-    files: dict[str, int] = defaultdict(int)
-    file, resident = "", 0
-    for line in text.splitlines():
-        if found := _MAPPING.match(line):
-            file = found[1] if found[1].startswith("/") and not found[1].startswith(IN_MEMORY) else ""
-        elif file and line.startswith("Rss:"):
-            resident = int(line.split()[1]) * 1024
-        elif file and line.startswith("Anonymous:"):
-            files[file] += resident - int(line.split()[1]) * 1024
-    return dict(files)
+    has = weight_of(process_id)
+    return None if has is None else Part(_name(command, is_first=is_first), has)
 
 
 def _name(command: str, *, is_first: bool) -> str:

@@ -63,11 +63,11 @@ def test_the_allocator_left_alone_keeps_them() -> None:
 
 FORGETS = """
 import os, ssl, sqlite3, decimal
-from flatwater.allocator import forget_start
+from flatwater.allocator import forget_files
 from flatwater.monitors import memory_of
 
 before = memory_of(os.getpid()).rss_bytes
-forgotten = forget_start()
+forgotten = forget_files()
 after = memory_of(os.getpid()).rss_bytes
 import json, hashlib
 assert hashlib.sha256(b"x").hexdigest().startswith("2d711642"), "what is needed again is there again"

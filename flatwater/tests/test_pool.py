@@ -19,7 +19,9 @@ from flatwater.errors import (
     PoolTimeout,
     RetriesExhausted,
 )
+from flatwater.outgrown import own_bytes
 from flatwater.pool import ATTEMPTS, Database, Limits, LimitsNotHeld
+from flatwater.queries import Query
 from flatwater.transaction import Session
 
 pytestmark = pytest.mark.anyio
@@ -34,6 +36,9 @@ SET_COUNTER = query("update counter set value = %(value)s where name = %(name)s"
 ADD_TO_COUNTER = query("update counter set value = value + 1 where name = %(name)s")
 BACKEND = query("select pg_backend_pid()")
 MODE = query("select current_setting('transaction_read_only')")
+LOOKS_UP_MUCH = query(
+    "select count(pg_get_viewdef(oid)) + count(pg_relation_size(oid)) from pg_class where relkind in ('v', 'i', 'r')"
+)
 
 
 @contextlib.asynccontextmanager
@@ -159,6 +164,45 @@ async def test_a_connection_that_has_lived_its_time_gives_way_to_a_fresh_one(con
         assert await backend(database) == first, "it is replaced when it comes back, so nobody waits for it"
         assert await backend(database) != first
         assert database.statistics().connections_lost == 0
+
+
+async def test_a_connection_that_outgrew_its_bound_is_replaced_however_young_it_is(conninfo: str) -> None:
+    async def backend(database: Database, work: Query = BACKEND) -> tuple[int, object]:
+        async with database.read(deadline_s=DEADLINE_S) as session:
+            return await session.fetch_value(BACKEND, {}), await session.fetch_value(work, {})
+
+    async with opened(conninfo, connections=1) as unbound:
+        process_id, _ = await backend(unbound)
+        fresh = own_bytes(process_id)
+        if fresh is None:
+            pytest.skip("the processes of this server can't be seen from here")
+        await backend(unbound, LOOKS_UP_MUCH)
+        grown = own_bytes(process_id)
+        assert grown is not None
+        assert grown - fresh > 1_000_000, "what was looked up stays"
+        assert (await backend(unbound))[0] == process_id
+        assert unbound.statistics().outgrown == 0, "without a bound nobody looks"
+    async with opened(
+        conninfo, connections=1, backend_bytes=(fresh + grown) // 2, outgrown_every_s=0.5
+    ) as bound:
+        first, _ = await backend(bound)
+        assert (await backend(bound))[0] == first
+        await backend(bound, LOOKS_UP_MUCH)
+        assert (await backend(bound))[0] != first
+        numbers = bound.statistics()
+        assert (numbers.outgrown, numbers.connections_lost) == (1, 0)
+        second, _ = await backend(bound, LOOKS_UP_MUCH)
+        assert (await backend(bound))[0] == second, "not so soon after the last"
+        await asyncio.sleep(0.5)
+        assert (await backend(bound))[0] == second
+        assert (await backend(bound))[0] != second, "and then it is"
+        third, _ = await backend(bound, LOOKS_UP_MUCH)
+        bound.keeps_small = True
+        assert (await backend(bound))[0] == third
+        assert (await backend(bound))[0] != third, "at once, where there is little room"
+        await assert_whole(bound)
+        await bound.renew()
+        await assert_whole(bound)
 
 
 async def test_a_database_that_is_not_there_is_told_within_its_time(tmp_path: object) -> None:

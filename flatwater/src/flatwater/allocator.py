@@ -60,12 +60,13 @@ def give_memory_back() -> None:
         trim(0)
 
 
-def forget_start() -> int:
-    """Lets go of the pages of libraries that only the start has read: what is needed again is there again at once, from the system's cache.
+def forget_files() -> int:
+    """Lets go of what was read of libraries: what is needed again is there again at once, from the system's cache.
 
-    Loading, linking and making ready touch half of each library, and a process is told to own that for as long as it lives. Only what is a file's and can't
-    be written to is let go, nothing that was changed. *Shape*: how many bytes; 0 where the system does not tell. *Cost*: 5 ms, and some thousand page
-    faults of a microsecond in the seconds after. *Source*: benchmarks/README.md, "where each megabyte goes": 20 MB before, 11 once everything works again.
+    Loading, linking and making ready touch half of each, and a process is told to own that for as long as it lives; so is what a seldom deed touched. Only
+    what is a file's and can't be written to is let go, nothing that was changed. *Shape*: how many bytes; 0 where the system does not tell. *Cost*: 5 ms,
+    and some thousand page faults of a microsecond in the seconds after. *Source*: benchmarks/README.md, "where each megabyte goes": 20 MB before, 11 once
+    everything works again.
     """
     madvise = _from_libc("madvise")
     if madvise is None:

@@ -15,13 +15,14 @@ from flatwater.cache import Cache
 from flatwater.clock import Clock, SystemClock
 from flatwater.forwarded import TrustedProxies
 from flatwater.invalidation import Invalidation
+from flatwater.monitors import weigh_alone
 from flatwater.pool import Database, Limits
 from flatwater.supervisor import Supervisor
 from flatwater.valkey import SharedCache
 from rightlevel.database.errors import FolderInUse
 from rightlevel.database.migrations import migrate
 from rightlevel.database.server import AttachedServer, Say, Server, open_server
-from rightlevel.database.sizing import prepared_statements
+from rightlevel.database.sizing import backend_bytes, prepared_statements
 from rightlevel.operations.clean_up import CleanUp
 from rightlevel.operations.device_key import DeviceNames, open_device_names
 from rightlevel.operations.doctor_desk import DoctorDesk
@@ -98,6 +99,7 @@ def limits_of(settings: Settings, *, is_private: bool = False) -> Limits:
     kept = prepared_statements(settings.memory_bytes) if is_private else Limits().prepared_statements
     return Limits(
         prepared_statements=kept,
+        backend_bytes=backend_bytes(settings.memory_bytes) if is_private else None,
         connections=settings.pool_connections,
         waiting=settings.pool_waiting,
         connect_s=settings.connect_s,
@@ -252,7 +254,7 @@ async def open_platform(
                 is_private=server.is_private,
                 started_bytes=vitals.memory.owned_bytes(),
             )
-        room = Room(settings.memory_bytes, vitals.memory.owned_bytes, server.process_ids, database)
+        room = Room(settings.memory_bytes, partial(_weigh_all, server), database)
         if is_service:
             beside = supervisor.every("memory room", room.look, period_s=EVERY_S)
             opened.push_async_callback(beside.stop)
@@ -296,6 +298,10 @@ async def open_platform(
             scales=scales,
             room=room,
         )
+
+
+def _weigh_all(server: Server) -> int | None:
+    return weigh_alone([os.getpid(), *server.process_ids()])
 
 
 def _memory_line(

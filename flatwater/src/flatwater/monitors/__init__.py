@@ -5,7 +5,7 @@ from flatwater.monitors.garbage import GarbageMonitor, GarbageStanding, tuned
 from flatwater.monitors.memory import MemoryReading, MemorySampler
 from flatwater.monitors.process import ProcessMonitor, ProcessSample
 from flatwater.monitors.resident import resident_bytes
-from flatwater.monitors.smaps import MemoryOfProcess, memory_of, pids_below, pss_of
+from flatwater.monitors.smaps import MemoryOfProcess, memory_of, pids_below, pss_of, weigh_alone
 
 __all__ = [
     "EndpointGrowth",
@@ -22,4 +22,5 @@ __all__ = [
     "pss_of",
     "resident_bytes",
     "tuned",
+    "weigh_alone",
 ]

@@ -69,7 +69,7 @@ async def _serving(
     settings: Settings, listener: socket.socket, ready: Callable[[], None] | None
 ) -> str | None:
     """Serves; the mark for the process that takes over, or None when this was told to stop."""
-    from flatwater.allocator import forget_start
+    from flatwater.allocator import forget_files
     from flatwater.monitors import tuned
     from flatwater.serving import ServingLimits, serve
     from rightlevel.assembly import open_platform
@@ -79,7 +79,7 @@ async def _serving(
     heard: asyncio.Future[None] = loop.create_future()
     # Heard from the first moment on: who asks while the platform is being opened has it replaced as soon as it is open.
     loop.add_signal_handler(RELOAD, lambda: heard.done() or heard.set_result(None))
-    forget_start()  # before the budget is judged by what there is: loading has touched 20 MB of libraries that nobody reads again
+    forget_files()  # before the budget is judged by what there is: loading has touched 20 MB of libraries that nobody reads again
     with ExitStack() as held:
         async with open_platform(settings, say=click.echo) as platform:
             held.enter_context(tuned())  # what is loaded by now stays; collections need not look at it again
@@ -89,7 +89,7 @@ async def _serving(
                 f"RightLevel on http://{settings.host}:{settings.port} (data in {settings.data_folder})"
             )
             app = build_app(lambda: nullcontext(platform))
-            forget_start()
+            forget_files()
             heard.add_done_callback(lambda _: platform.vitals.recycler.renew())
             limits = ServingLimits(
                 drain_s=settings.drain_s,

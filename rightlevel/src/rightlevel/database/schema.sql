@@ -948,7 +948,8 @@ create function places_between(from_place bigint, to_place bigint) returns table
     having sum(each.sign) <> 0
 $$;
 
--- Rows are taken in key order everywhere, so two writers can wait for each other but never deadlock.
+-- Rows are taken in one order everywhere, so two writers can wait for each other but never deadlock: of schools in the order of the key, of places
+-- shard by shard, and in each by what is counted before where. So who adds many can do it some at a time, and writes each count once.
 -- Counts meet where their schools stood by hashing, and a school is looked up in no other way (offset 0): the plan is made for few and serves many.
 create function add_place_counts(deltas result_delta[]) returns void language sql set enable_nestloop = off as $$
     select hold_schools(array(select distinct d.school_id from unnest(deltas) d));
@@ -965,7 +966,7 @@ create function add_place_counts(deltas result_delta[]) returns void language sq
     join stood t on t.school_id = d.school_id and t.round_id = d.round_id
     cross join unnest(t.lineage) unit
     group by 1, 2, 3, 4, 5, 6
-    order by 1, 2, 3, 4, 5, 6
+    order by 6, 2, 3, 4, 5, 1
     on conflict (place_id, round_id, subject, grade, sex, shard) do update set
         absent = c.absent + excluded.absent, refused = c.refused + excluded.refused, went = c.went + excluded.went,
         rank_1 = c.rank_1 + excluded.rank_1, rank_2 = c.rank_2 + excluded.rank_2, rank_3 = c.rank_3 + excluded.rank_3,
@@ -987,7 +988,7 @@ create function add_place_counts(deltas result_delta[]) returns void language sq
     cross join lateral places_between(m.then_id, m.now_id) b
     where m.then_id <> m.now_id
     group by 1, 2, 3, 4, 5, 6
-    order by 1, 2, 3, 4, 5, 6
+    order by 6, 2, 3, 4, 5, 1
     on conflict (place_id, round_id, subject, grade, sex, shard) do update set
         absent = c.absent + excluded.absent, refused = c.refused + excluded.refused, went = c.went + excluded.went,
         rank_1 = c.rank_1 + excluded.rank_1, rank_2 = c.rank_2 + excluded.rank_2, rank_3 = c.rank_3 + excluded.rank_3,
@@ -1230,7 +1231,7 @@ begin
     return movement_of(changes);
 end $$;
 
-create function add_movement(deltas movement_delta[]) returns void language sql set enable_nestloop = off as $$
+create function add_school_movement(deltas movement_delta[]) returns void language sql as $$
     select hold_schools(array(select distinct d.school_id from unnest(deltas) d));
     insert into school_movement as c (
         school_id, round_id, later_round_id, subject, grade, sex, from_rank, absent, refused, went,
@@ -1243,7 +1244,11 @@ create function add_movement(deltas movement_delta[]) returns void language sql 
         absent = c.absent + excluded.absent, refused = c.refused + excluded.refused, went = c.went + excluded.went,
         rank_1 = c.rank_1 + excluded.rank_1, rank_2 = c.rank_2 + excluded.rank_2, rank_3 = c.rank_3 + excluded.rank_3,
         rank_4 = c.rank_4 + excluded.rank_4, rank_5 = c.rank_5 + excluded.rank_5, rank_6 = c.rank_6 + excluded.rank_6,
-        rank_7 = c.rank_7 + excluded.rank_7, rank_8 = c.rank_8 + excluded.rank_8, rank_9 = c.rank_9 + excluded.rank_9;
+        rank_7 = c.rank_7 + excluded.rank_7, rank_8 = c.rank_8 + excluded.rank_8, rank_9 = c.rank_9 + excluded.rank_9
+$$;
+
+create function add_place_movement(deltas movement_delta[]) returns void language sql set enable_nestloop = off as $$
+    select hold_schools(array(select distinct d.school_id from unnest(deltas) d));
     insert into place_movement as c (
         place_id, round_id, later_round_id, subject, grade, sex, from_rank, shard, absent, refused, went,
         rank_1, rank_2, rank_3, rank_4, rank_5, rank_6, rank_7, rank_8, rank_9)
@@ -1257,7 +1262,7 @@ create function add_movement(deltas movement_delta[]) returns void language sql 
     join stood t on t.school_id = d.school_id and t.round_id = d.round_id
     cross join unnest(t.lineage) unit
     group by 1, 2, 3, 4, 5, 6, 7, 8
-    order by 1, 2, 3, 4, 5, 6, 7, 8
+    order by 8, 2, 3, 4, 5, 6, 7, 1
     on conflict (place_id, round_id, later_round_id, subject, grade, sex, from_rank, shard) do update set
         absent = c.absent + excluded.absent, refused = c.refused + excluded.refused, went = c.went + excluded.went,
         rank_1 = c.rank_1 + excluded.rank_1, rank_2 = c.rank_2 + excluded.rank_2, rank_3 = c.rank_3 + excluded.rank_3,
@@ -1279,13 +1284,19 @@ create function add_movement(deltas movement_delta[]) returns void language sql 
     cross join lateral places_between(m.then_id, m.now_id) b
     where m.then_id <> m.now_id
     group by 1, 2, 3, 4, 5, 6, 7, 8
-    order by 1, 2, 3, 4, 5, 6, 7, 8
+    order by 8, 2, 3, 4, 5, 6, 7, 1
     on conflict (place_id, round_id, later_round_id, subject, grade, sex, from_rank, shard) do update set
         absent = c.absent + excluded.absent, refused = c.refused + excluded.refused, went = c.went + excluded.went,
         rank_1 = c.rank_1 + excluded.rank_1, rank_2 = c.rank_2 + excluded.rank_2, rank_3 = c.rank_3 + excluded.rank_3,
         rank_4 = c.rank_4 + excluded.rank_4, rank_5 = c.rank_5 + excluded.rank_5, rank_6 = c.rank_6 + excluded.rank_6,
         rank_7 = c.rank_7 + excluded.rank_7, rank_8 = c.rank_8 + excluded.rank_8, rank_9 = c.rank_9 + excluded.rank_9
 $$;
+
+create function add_movement(deltas movement_delta[]) returns void language plpgsql as $$
+begin
+    perform add_school_movement(deltas);
+    perform add_place_movement(deltas);
+end $$;
 
 -- Of two who write results of one child in two rounds the second sees what the first did: the child is held, and its results are read after.
 create function keep_movement() returns trigger language plpgsql as $$
@@ -1422,7 +1433,7 @@ create function add_place_enrolled(deltas enrolled_delta[]) returns void languag
     cross join unnest(p.lineage) unit
     where d.children <> 0
     group by 1, 2, 3, 4, 5
-    order by 1, 2, 3, 4, 5
+    order by 5, 2, 3, 4, 1
     on conflict (place_id, school_year_id, grade, sex, shard) do update set children = c.children + excluded.children
 $$;
 
@@ -1472,7 +1483,7 @@ create function add_place_roll(deltas roll_delta[]) returns void language sql se
     cross join unnest(t.lineage) unit
     group by 1, 2, 3, 4, 5, 6
     having sum(d.children) <> 0
-    order by 1, 2, 3, 4, 5, 6
+    order by 6, 2, 3, 4, 5, 1
     on conflict (place_id, round_id, subject, grade, sex, shard) do update set children = c.children + excluded.children;
     insert into place_roll_moved as c (place_id, round_id, subject, grade, sex, shard, children)
     with moved as materialized (
@@ -1486,7 +1497,7 @@ create function add_place_roll(deltas roll_delta[]) returns void language sql se
     where m.then_id <> m.now_id
     group by 1, 2, 3, 4, 5, 6
     having sum(b.sign * d.children) <> 0
-    order by 1, 2, 3, 4, 5, 6
+    order by 6, 2, 3, 4, 5, 1
     on conflict (place_id, round_id, subject, grade, sex, shard) do update set children = c.children + excluded.children
 $$;
 
@@ -1526,43 +1537,133 @@ begin
     end if;
 end $$;
 
--- Adds what waited, each count once, and lets nothing wait any more.
+-- Adds what waited, each count once, and lets nothing wait any more: 2,000 at a time, since all that an import of a country changes would be 40 MB of
+-- this connection. All its schools are held first, and a table is done before the next, schools and then places, each in the order that all keep to.
 create function add_waiting_counts() returns void language plpgsql as $$
-begin
-    perform set_config('rightlevel.counts_wait', '', true);
-    perform add_counts(
-        array(
-            select row(d.school_year_id, d.school_id, d.grade, d.sex, sum(d.children))::enrolled_delta
+declare
+    at_once constant integer := 2000;
+    enrolled_of_schools cursor for
+        select array_agg(s.delta order by s.place) as deltas
+        from (
+            select row(d.school_year_id, d.school_id, d.grade, d.sex, sum(d.children))::enrolled_delta as delta,
+                row_number() over (order by d.school_id, d.school_year_id, d.grade, d.sex) as place
             from waiting_count w
             cross join unnest(w.enrolled) d
             group by d.school_year_id, d.school_id, d.grade, d.sex
-            having sum(d.children) <> 0),
-        array(
-            select row(d.school_year_id, d.school_id, d.grade, d.sex, sum(d.children))::enrolled_delta
+            having sum(d.children) <> 0) s
+        group by (s.place - 1) / at_once
+        order by (s.place - 1) / at_once;
+    enrolled_of_places cursor for
+        select array_agg(s.delta order by s.place) as deltas
+        from (
+            select d as delta, row_number() over (order by d.school_id % 32, d.school_year_id, d.grade, d.sex) as place
             from waiting_count w
-            cross join unnest(w.standing) d
-            group by d.school_year_id, d.school_id, d.grade, d.sex
-            having sum(d.children) <> 0),
-        array(
-            select row(d.round_id, d.subject, d.school_id, d.grade, d.sex, sum(d.children))::roll_delta
+            cross join unnest(w.enrolled) d) s
+        group by (s.place - 1) / at_once
+        order by (s.place - 1) / at_once;
+    standing_of_schools cursor for
+        select array_agg(s.delta order by s.place) as deltas
+        from (
+            select d as delta, row_number() over (order by d.school_id, d.school_year_id, d.grade, d.sex) as place
             from waiting_count w
-            cross join unnest(w.rolls) d
-            group by d.round_id, d.subject, d.school_id, d.grade, d.sex
-            having sum(d.children) <> 0),
-        array(
+            cross join unnest(w.standing) d) s
+        group by (s.place - 1) / at_once
+        order by (s.place - 1) / at_once;
+    rolls_of_schools cursor for
+        select array_agg(s.delta order by s.place) as deltas
+        from (
+            select d as delta, row_number() over (order by d.school_id, d.round_id, d.subject, d.grade, d.sex) as place
+            from waiting_count w
+            cross join unnest(w.rolls) d) s
+        group by (s.place - 1) / at_once
+        order by (s.place - 1) / at_once;
+    rolls_of_places cursor for
+        select array_agg(s.delta order by s.place) as deltas
+        from (
+            select d as delta, row_number() over (order by d.school_id % 32, d.round_id, d.subject, d.grade, d.sex) as place
+            from waiting_count w
+            cross join unnest(w.rolls) d) s
+        group by (s.place - 1) / at_once
+        order by (s.place - 1) / at_once;
+    results_of_schools cursor for
+        select array_agg(s.delta order by s.place) as deltas
+        from (
             select row(d.round_id, d.subject, d.school_id, d.grade, d.sex, sum(d.absent), sum(d.refused), sum(d.went),
                 sum(d.rank_1), sum(d.rank_2), sum(d.rank_3), sum(d.rank_4), sum(d.rank_5), sum(d.rank_6), sum(d.rank_7), sum(d.rank_8),
-                sum(d.rank_9))::result_delta
+                sum(d.rank_9))::result_delta as delta,
+                row_number() over (order by d.school_id, d.round_id, d.subject, d.grade, d.sex) as place
             from waiting_count w
             cross join unnest(w.results) d
-            group by d.round_id, d.subject, d.school_id, d.grade, d.sex));
-    perform add_movement(array(
-        select row(d.round_id, d.later_round_id, d.school_id, d.subject, d.grade, d.sex, d.from_rank, sum(d.absent), sum(d.refused), sum(d.went),
-            sum(d.rank_1), sum(d.rank_2), sum(d.rank_3), sum(d.rank_4), sum(d.rank_5), sum(d.rank_6), sum(d.rank_7), sum(d.rank_8),
-            sum(d.rank_9))::movement_delta
-        from waiting_count w
-        cross join unnest(w.movement) d
-        group by d.round_id, d.later_round_id, d.school_id, d.subject, d.grade, d.sex, d.from_rank));
+            group by d.round_id, d.subject, d.school_id, d.grade, d.sex) s
+        group by (s.place - 1) / at_once
+        order by (s.place - 1) / at_once;
+    results_of_places cursor for
+        select array_agg(s.delta order by s.place) as deltas
+        from (
+            select d as delta, row_number() over (order by d.school_id % 32, d.round_id, d.subject, d.grade, d.sex) as place
+            from waiting_count w
+            cross join unnest(w.results) d) s
+        group by (s.place - 1) / at_once
+        order by (s.place - 1) / at_once;
+    movement_of_schools cursor for
+        select array_agg(s.delta order by s.place) as deltas
+        from (
+            select row(d.round_id, d.later_round_id, d.school_id, d.subject, d.grade, d.sex, d.from_rank, sum(d.absent), sum(d.refused), sum(d.went),
+                sum(d.rank_1), sum(d.rank_2), sum(d.rank_3), sum(d.rank_4), sum(d.rank_5), sum(d.rank_6), sum(d.rank_7), sum(d.rank_8),
+                sum(d.rank_9))::movement_delta as delta,
+                row_number() over (order by d.school_id, d.round_id, d.later_round_id, d.subject, d.grade, d.sex, d.from_rank) as place
+            from waiting_count w
+            cross join unnest(w.movement) d
+            group by d.round_id, d.later_round_id, d.school_id, d.subject, d.grade, d.sex, d.from_rank) s
+        group by (s.place - 1) / at_once
+        order by (s.place - 1) / at_once;
+    movement_of_places cursor for
+        select array_agg(s.delta order by s.place) as deltas
+        from (
+            select d as delta, row_number() over (order by d.school_id % 32, d.round_id, d.later_round_id, d.subject, d.grade, d.sex, d.from_rank) as place
+            from waiting_count w
+            cross join unnest(w.movement) d) s
+        group by (s.place - 1) / at_once
+        order by (s.place - 1) / at_once;
+begin
+    perform set_config('rightlevel.counts_wait', '', true);
+    perform hold_schools(array(
+        select d.school_id from waiting_count w cross join unnest(w.enrolled) d
+        union
+        select d.school_id from waiting_count w cross join unnest(w.standing) d
+        union
+        select d.school_id from waiting_count w cross join unnest(w.rolls) d
+        union
+        select d.school_id from waiting_count w cross join unnest(w.results) d
+        union
+        select d.school_id from waiting_count w cross join unnest(w.movement) d));
+    for each in enrolled_of_schools loop
+        perform add_school_enrolled(each.deltas);
+    end loop;
+    for each in enrolled_of_places loop
+        perform add_place_enrolled(each.deltas);
+    end loop;
+    for each in standing_of_schools loop
+        perform add_school_standing(each.deltas);
+    end loop;
+    for each in rolls_of_schools loop
+        perform add_school_roll(each.deltas);
+    end loop;
+    for each in rolls_of_places loop
+        perform add_place_roll(each.deltas);
+    end loop;
+    for each in results_of_schools loop
+        perform add_school_counts(each.deltas);
+    end loop;
+    for each in results_of_places loop
+        perform add_place_counts(each.deltas);
+    end loop;
+    for each in movement_of_schools loop
+        perform add_school_movement(each.deltas);
+    end loop;
+    for each in movement_of_places loop
+        perform add_place_movement(each.deltas);
+    end loop;
 end $$;
 
 -- What follows from children standing elsewhere: the former stint is written down, enrolled counts and rolls are kept, and a correction goes
@@ -1717,7 +1818,7 @@ begin
         cross join places_between(from_place, to_place) b
         cross join lateral (select b.sign * to_then) as times (t)
         where k.school_id = wanted_school and k.round_id = wanted_round
-        order by 1, 2, 3, 4, 5, 6
+        order by 6, 2, 3, 4, 5, 1
         on conflict (place_id, round_id, subject, grade, sex, shard) do update set
             absent = c.absent + excluded.absent, refused = c.refused + excluded.refused, went = c.went + excluded.went,
             rank_1 = c.rank_1 + excluded.rank_1, rank_2 = c.rank_2 + excluded.rank_2, rank_3 = c.rank_3 + excluded.rank_3,
@@ -1728,7 +1829,7 @@ begin
         from school_roll k
         cross join places_between(from_place, to_place) b
         where k.school_id = wanted_school and k.round_id = wanted_round
-        order by 1, 2, 3, 4, 5, 6
+        order by 6, 2, 3, 4, 5, 1
         on conflict (place_id, round_id, subject, grade, sex, shard) do update set children = c.children + excluded.children;
         insert into place_movement as c (
             place_id, round_id, later_round_id, subject, grade, sex, from_rank, shard, absent, refused, went,
@@ -1740,7 +1841,7 @@ begin
         cross join places_between(from_place, to_place) b
         cross join lateral (select b.sign * to_then) as times (t)
         where k.school_id = wanted_school and k.round_id = wanted_round
-        order by 1, 2, 3, 4, 5, 6, 7, 8
+        order by 8, 2, 3, 4, 5, 6, 7, 1
         on conflict (place_id, round_id, later_round_id, subject, grade, sex, from_rank, shard) do update set
             absent = c.absent + excluded.absent, refused = c.refused + excluded.refused, went = c.went + excluded.went,
             rank_1 = c.rank_1 + excluded.rank_1, rank_2 = c.rank_2 + excluded.rank_2, rank_3 = c.rank_3 + excluded.rank_3,
@@ -1757,7 +1858,7 @@ begin
         cross join places_between(from_place, to_place) b
         cross join lateral (select b.sign * to_moved) as times (t)
         where k.school_id = wanted_school and k.round_id = wanted_round
-        order by 1, 2, 3, 4, 5, 6
+        order by 6, 2, 3, 4, 5, 1
         on conflict (place_id, round_id, subject, grade, sex, shard) do update set
             absent = c.absent + excluded.absent, refused = c.refused + excluded.refused, went = c.went + excluded.went,
             rank_1 = c.rank_1 + excluded.rank_1, rank_2 = c.rank_2 + excluded.rank_2, rank_3 = c.rank_3 + excluded.rank_3,
@@ -1768,7 +1869,7 @@ begin
         from school_roll k
         cross join places_between(from_place, to_place) b
         where k.school_id = wanted_school and k.round_id = wanted_round
-        order by 1, 2, 3, 4, 5, 6
+        order by 6, 2, 3, 4, 5, 1
         on conflict (place_id, round_id, subject, grade, sex, shard) do update set children = c.children + excluded.children;
         insert into place_movement_moved as c (
             place_id, round_id, later_round_id, subject, grade, sex, from_rank, shard, absent, refused, went,
@@ -1780,7 +1881,7 @@ begin
         cross join places_between(from_place, to_place) b
         cross join lateral (select b.sign * to_moved) as times (t)
         where k.school_id = wanted_school and k.round_id = wanted_round
-        order by 1, 2, 3, 4, 5, 6, 7, 8
+        order by 8, 2, 3, 4, 5, 6, 7, 1
         on conflict (place_id, round_id, later_round_id, subject, grade, sex, from_rank, shard) do update set
             absent = c.absent + excluded.absent, refused = c.refused + excluded.refused, went = c.went + excluded.went,
             rank_1 = c.rank_1 + excluded.rank_1, rank_2 = c.rank_2 + excluded.rank_2, rank_3 = c.rank_3 + excluded.rank_3,
@@ -1865,7 +1966,7 @@ begin
         from school_enrolled e
         cross join places_between(old.place_id, new.place_id) b
         where e.school_id = new.id
-        order by 1, 2, 3, 4, 5
+        order by 5, 2, 3, 4, 1
         on conflict (place_id, school_year_id, grade, sex, shard) do update set children = c.children + excluded.children;
     end if;
     update school_place set until_at = moved_at where school_id = new.id and until_at is null;

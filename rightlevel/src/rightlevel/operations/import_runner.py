@@ -188,8 +188,7 @@ class _Importing:
         """Imports the file, or undoes what it undoes, and ends the run in the same transaction."""
         path, new, mapping = self._request.path, self._request.new, self._request.mapping
         if path is None:
-            await self._database.renew()
-            async with self._database.transaction(deadline_s=IMPORT_S) as session:
+            async with _much_in_one(self._database) as session:
                 await self._hold(session)
                 return await undo_run(
                     session,
@@ -205,11 +204,9 @@ class _Importing:
             return await self._refuse(fault)
         except FileNotFoundError as error:
             raise ImportFileLost from error
-        # What a backend has kept of everything that was asked before is 6 MB each, which the import's own needs.
-        await self._database.renew()
         with sheet:
             self._progress.bytes_done, self._progress.bytes_total = sheet.progress()
-            async with self._database.transaction(deadline_s=IMPORT_S) as session:
+            async with _much_in_one(self._database) as session:
                 await self._hold(session)
                 return await import_sheet(
                     session,
@@ -273,6 +270,19 @@ class _Importing:
             log.error("it could not be written down that import %s failed: %s", self._run_id, unwritten)
             if keep_mark is not None:
                 keep_mark(fail)
+
+
+@asynccontextmanager
+async def _much_in_one(database: Database) -> AsyncIterator[Session]:
+    """One transaction on a connection that ends with it: what a server's process has kept of everything that was asked before is room that this needs,
+    and what it keeps of this nobody needs after.
+    """
+    await database.renew()
+    try:
+        async with database.transaction(deadline_s=IMPORT_S) as session:
+            yield session
+    finally:
+        await database.renew()
 
 
 class _Noting:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from flatwater.child_process import run_program
 from flatwater.errors import Refused
 from rightlevel.programme.errors import ProgrammeError
 
@@ -26,6 +26,8 @@ STACKS_BYTES: Final = 37_000_000
 the first (seen in eight runs; which of them live at once is not the same each time)."""
 CPU_S: Final = 30
 PRINT_S: Final = 40.0
+MOST_PDF_BYTES: Final = 32_000_000
+"""More is no pack: what is made is held in the service's memory while it is sent."""
 MOST_WAITING: Final = 4
 NO_LIBRARY: Final = 3
 """How the program ends where the system has no Pango."""
@@ -88,30 +90,18 @@ class Printer:
             self._waiting -= 1
 
     async def _run(self, content: bytes, memory_bytes: int) -> bytes:
-        # -I: nothing but the interpreter's own folders, so that no file that lies around is loaded.
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-I", "-X", "no_debug_ranges", self._program, str(memory_bytes), str(CPU_S)),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
+        words = (self._program, str(memory_bytes), str(CPU_S))
         try:
-            async with asyncio.timeout(PRINT_S):
-                made, _ = await process.communicate(content)
+            ended = await run_program(*words, content=content, within_s=PRINT_S, most_bytes=MOST_PDF_BYTES)
         except TimeoutError as error:
             raise PdfTooLarge from error
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-        if process.returncode == NO_LIBRARY:
+        if ended.status == NO_LIBRARY:
             raise PdfUnavailable
-        ended = process.returncode or 0
-        if (ended == NO_MEMORY or ended < 0) and memory_bytes < _bound(None):
+        if (ended.status == NO_MEMORY or ended.status < 0) and memory_bytes < _bound(None):
             raise NoRoomToPrint  # with all that a PDF may take it might have been made
-        if ended != 0 or not made.startswith(b"%PDF"):
+        if ended.status != 0 or ended.said is None or not ended.said.startswith(b"%PDF"):
             raise PdfTooLarge
-        return made
+        return ended.said
 
 
 @asynccontextmanager

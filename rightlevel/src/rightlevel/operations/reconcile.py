@@ -56,10 +56,14 @@ async def reconcile(session: Session, *, repair: bool = False) -> Reconciliation
     found = await _compare(session)
     if not repair or not found.different:
         return found
+    # Not above: the doctor's process loads this file, and imports weigh more than all of it.
+    from rightlevel.programme.exchange import add_waiting_counts, make_waiting_counts
+
     await session.execute(_queries["empty_counts"], {})
-    await session.execute(_queries["count_results_again"], {})
-    await session.execute(_queries["count_enrolled_again"], {})
-    await session.execute(_queries["count_rolls_again"], {})
+    await make_waiting_counts(session)
+    for name in ("results", "enrolled", "rolls"):
+        await session.execute(_queries[f"count_{name}_again"], {})
+    await add_waiting_counts(session)
     for name in ("movement", "standing", "untested", "held", "visits"):
         await session.execute(_queries[f"count_{name}_again"], {})
     await write_audit(session, None, "repair", "figure", after={"different": found.different})

@@ -232,32 +232,35 @@ truncate school_count, place_count, place_count_moved, school_enrolled, place_en
     school_movement, place_movement, place_movement_moved, school_untested, school_held, school_visits, place_visits, place_schools
 
 -- name: count_results_again
--- Every result count of schools and places from the rows. Reads every result once.
-select add_school_counts(deltas), add_place_counts(deltas)
+-- Every result count of schools from the rows, to wait in pieces of 2,000. Reads every result once.
+insert into waiting_count (results)
+select array_agg(each.delta order by each.n)
 from (
-    select array(
-        select row(round_id, subject, school_id, grade, sex, absent, refused, went, rank_1, rank_2, rank_3, rank_4, rank_5, rank_6, rank_7,
-            rank_8, rank_9)::result_delta
-        from counted_result) as deltas
-) counted
+    select row(round_id, subject, school_id, grade, sex, absent, refused, went,
+            rank_1, rank_2, rank_3, rank_4, rank_5, rank_6, rank_7, rank_8, rank_9)::result_delta as delta,
+        row_number() over () as n
+    from counted_result) each
+group by (each.n - 1) / 2000
 
 -- name: count_enrolled_again
--- Every count of children of schools and places from the rows. Reads every child once.
-select add_school_enrolled(deltas), add_place_enrolled(deltas)
+-- Every count of children of schools from the rows, to wait. Reads every child once.
+insert into waiting_count (enrolled)
+select array_agg(each.delta order by each.n)
 from (
-    select array(
-        select row(school_year_id, school_id, grade, sex, children)::enrolled_delta
-        from counted_student) as deltas
-) counted
+    select row(school_year_id, school_id, grade, sex, children)::enrolled_delta as delta,
+        row_number() over () as n
+    from counted_student) each
+group by (each.n - 1) / 2000
 
 -- name: count_rolls_again
--- Every count of seats beyond base of schools and places from the rows. Reads every result and stint once.
-select add_school_roll(deltas), add_place_roll(deltas)
+-- Every count of seats beyond base of schools from the rows, to wait. Reads every result and stint once.
+insert into waiting_count (rolls)
+select array_agg(each.delta order by each.n)
 from (
-    select array(
-        select row(round_id, subject, school_id, grade, sex, children)::roll_delta
-        from counted_roll) as deltas
-) counted
+    select row(round_id, subject, school_id, grade, sex, children)::roll_delta as delta,
+        row_number() over () as n
+    from counted_roll) each
+group by (each.n - 1) / 2000
 
 -- name: count_movement_again
 -- Every line of movement of schools and places from the rows. Reads every result once.

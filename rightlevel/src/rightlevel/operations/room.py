@@ -5,45 +5,45 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final, Protocol
 
-from flatwater.allocator import give_memory_back
-from flatwater.monitors import pss_of
+from flatwater.allocator import forget_files, give_memory_back
 
 log = logging.getLogger("rightlevel.operations")
 
 EVERY_S: Final = 15.0
+FORGET_SHARE: Final = 0.75
+"""Of the budget: above it what was read of libraries is let go at each look, 2 to 3 MB that come back as they are needed. *Cost*: some 5 ms of the loop."""
 FULL_SHARE: Final = 0.85
 """Of the budget: above it room is made before anybody asks."""
 RELIEVE_EVERY_S: Final = 60.0
+RELIEVE_FOR_WORK_EVERY_S: Final = 10.0
+"""Where something waits for the room, instead of nobody."""
 SETTLES_S: Final = 0.3
 """So long the server's processes take to end when their connections were closed."""
 
 
 class Connections(Protocol):
-    """What can have its connections replaced by fresh ones."""
+    """What can have its connections replaced by fresh ones, and be told to keep them small for a while."""
+
+    keeps_small: bool
 
     async def renew(self) -> None: ...
 
 
 class Room:
-    """The whole of program and own server beside the budget. Where memory can't be read nothing is known, and nobody is refused for it.
+    """The whole of program and own server beside the budget, weighed as if they were alone on the machine: so is the budget promised, and others who run the
+    same programs don't make it larger. Where memory can't be read nothing is known, and nobody is refused for it.
 
-    *Cost*: a look some 10 ms, the kernel walking the pages of a dozen processes.
+    *Cost*: a look some 30 ms beside the loop, the kernel walking the pages of a dozen processes.
     """
 
-    def __init__(
-        self,
-        budget_bytes: int,
-        owned_bytes: Callable[[], int | None],
-        server_processes: Callable[[], Iterable[int]],
-        connections: Connections,
-    ) -> None:
+    def __init__(self, budget_bytes: int, weigh: Callable[[], int | None], connections: Connections) -> None:
+        """`weigh`: what all of it takes (`flatwater.monitors.weigh_alone`); called in a thread."""
         self._budget_bytes = budget_bytes
-        self._owned_bytes = owned_bytes
-        self._server_processes = server_processes
+        self._weigh = weigh
         self._connections = connections
         self._relieved_at_s = float("-inf")
         self._promised_bytes = 0
@@ -52,25 +52,25 @@ class Room:
 
     def free_bytes(self) -> int | None:
         """What the budget leaves beside program, server and what works beside (less than nothing where they are over it); None where it can't be told."""
-        program, server = self._owned_bytes(), pss_of(self._server_processes())
-        if program is None or server is None:
-            return None
-        return self._budget_bytes - program - server - self._promised_bytes
+        whole = self._weigh()
+        return None if whole is None else self._budget_bytes - whole - self._promised_bytes
 
-    async def make(self, wanted_bytes: int) -> int | None:
+    async def make(self, wanted_bytes: int, *, every_s: float = RELIEVE_FOR_WORK_EVERY_S) -> int | None:
         """The same, after room was made where there was less than wanted: connections begin anew, for a server's process keeps whatever it has looked
-        up; and where that was not enough, freed memory is given back. *Cost*: 0.4 s, a tenth of it on the loop, at most once a minute.
+        up; and where that was not enough, freed memory is given back, and what was read of libraries. *Cost*: 0.4 s, a tenth of it on the loop, at most
+        once in `every_s`.
         """
-        free = self.free_bytes()
-        if free is None or free >= wanted_bytes or not self._may_relieve():
+        free = await asyncio.to_thread(self.free_bytes)
+        if free is None or free >= wanted_bytes or not self._may_relieve(every_s):
             return free
         self.reliefs += 1
         await self._connections.renew()
         await asyncio.sleep(SETTLES_S)
-        now = self.free_bytes()
+        now = await asyncio.to_thread(self.free_bytes)
         if now is not None and now < wanted_bytes:
             give_memory_back()
-            now = self.free_bytes()
+            forget_files()
+            now = await asyncio.to_thread(self.free_bytes)
         log.info("made room: %s bytes free of the memory budget before, %s after", free, now)
         return now
 
@@ -83,18 +83,26 @@ class Room:
         granted = None if free is None else min(free, max(least_bytes, most_bytes))
         promised = max(least_bytes, granted or 0)
         self._promised_bytes += promised
+        self._connections.keeps_small = granted is not None
         try:
             yield granted
         finally:
             self._promised_bytes -= promised
+            if not self._promised_bytes:
+                self._connections.keeps_small = False
 
-    def _may_relieve(self) -> bool:
+    def _may_relieve(self, every_s: float) -> bool:
         now_s = time.monotonic()
-        if now_s - self._relieved_at_s < RELIEVE_EVERY_S:
+        if now_s - self._relieved_at_s < every_s:
             return False
         self._relieved_at_s = now_s
         return True
 
     async def look(self) -> None:
-        """Makes room where the whole has come near its budget."""
-        await self.make(self._budget_bytes - int(self._budget_bytes * FULL_SHARE))
+        """Lets go of what was read of libraries where little is free, and makes room where the whole has come near its budget, once a minute at most."""
+        free = await asyncio.to_thread(self.free_bytes)
+        if free is not None and free < self._budget_bytes * (1 - FORGET_SHARE):
+            forget_files()
+            await self.make(
+                self._budget_bytes - int(self._budget_bytes * FULL_SHARE), every_s=RELIEVE_EVERY_S
+            )

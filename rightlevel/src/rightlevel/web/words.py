@@ -413,7 +413,6 @@ WORDS: dict[str, dict[str, str]] = {
         "cancel": N_("Cancel"),
         "fulfil": N_("Carry out"),
         "keep_apart": N_("Keep as two children"),
-        "publish": N_("Publish"),
         "repair": N_("Repair"),
         "roll_over": N_("The school went into a new year"),
         "undo_roll_over": N_("The school went back into the old year"),

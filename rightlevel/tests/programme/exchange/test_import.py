@@ -29,6 +29,7 @@ from rightlevel.programme.exchange import (
     read_mapping,
     read_run,
     start_run,
+    store,
 )
 from rightlevel.programme.exchange.fault_file import FaultFile
 from rightlevel.programme.permissions import Actor
@@ -86,6 +87,50 @@ select coalesce((select sum(children) from school_enrolled where school_id = %(s
 -- name: ids
 -- The ids of one school's children.
 select id::text as id from student where school_id = %(school)s and deleted_at is null order by code
+-- name: many_schools
+-- Seventy schools more, some of them moved after the roll of a round was fixed.
+insert into school (place_id, code, name_local)
+select (select place_id from school where code = 'A'), 'MANY' || n, 'Many ' || n from generate_series(1, 70) n
+-- name: wait_for_many
+-- What 9,000 children at them change, most of it more than once, some of it nothing in the end.
+with many as materialized (select id, row_number() over (order by id desc) as n from school where code like 'MANY%%'),
+each as (
+    select m.id as school_id, (1 + i %% 12)::smallint as grade, (1 + i %% 2)::smallint as sex, r.id as round_id, later.id as later_round_id,
+        r.school_year_id, i %% 9 as piece, (1 + i %% 5)::smallint as rank, case when i %% 11 = 0 then -1 else 1 end as children,
+        (enum_range(null::subject))[1 + i %% 2] as subject
+    from generate_series(1, 9000) i
+    join many m on m.n = 1 + i %% 70
+    cross join (select id, school_year_id from round order by id limit 1) r
+    cross join (select max(id) as id from round) later)
+insert into waiting_count (enrolled, standing, rolls, results, movement)
+select array_agg(row(school_year_id, school_id, grade, sex, children)::enrolled_delta),
+    array_agg(row(school_year_id, school_id, grade, sex, children)::enrolled_delta),
+    array_agg(row(round_id, subject, school_id, grade, sex, children)::roll_delta),
+    array_agg(row(round_id, subject, school_id, grade, sex, 0, 0, 0, children, 0, 1, 0, 0, 0, 0, 0, 0)::result_delta),
+    array_agg(row(round_id, later_round_id, school_id, subject, grade, sex, rank, 0, 0, 0, children, 0, 1, 0, 0, 0, 0, 0, 0)::movement_delta)
+from each group by piece
+-- name: add_at_once
+-- The same in one piece, as one statement that changes it all would.
+select add_counts(
+        array(select row(d.school_year_id, d.school_id, d.grade, d.sex, sum(d.children))::enrolled_delta
+            from waiting_count w, unnest(w.enrolled) d group by d.school_year_id, d.school_id, d.grade, d.sex),
+        array(select d from waiting_count w, unnest(w.standing) d),
+        array(select d from waiting_count w, unnest(w.rolls) d),
+        array(select row(d.round_id, d.subject, d.school_id, d.grade, d.sex, 0, 0, 0, sum(d.rank_1), 0, sum(d.rank_3), 0, 0, 0, 0, 0, 0)::result_delta
+            from waiting_count w, unnest(w.results) d group by d.round_id, d.subject, d.school_id, d.grade, d.sex)) is null,
+    add_movement(
+        array(select row(d.round_id, d.later_round_id, d.school_id, d.subject, d.grade, d.sex, d.from_rank, 0, 0, 0, sum(d.rank_1), 0, sum(d.rank_3),
+                0, 0, 0, 0, 0, 0)::movement_delta
+            from waiting_count w, unnest(w.movement) d
+            group by d.round_id, d.later_round_id, d.school_id, d.subject, d.grade, d.sex, d.from_rank)) is null
+-- name: count_rows
+-- Everything that is counted, row by row.
+select array(select 'school ' || t::text from school_enrolled t where children <> 0 union all select 'place ' || t::text from place_enrolled t where children <> 0
+    union all select 'standing ' || t::text from school_standing t where children <> 0
+    union all select 'roll ' || t::text from school_roll t where children <> 0 union all select 'roll ' || t::text from place_roll t where children <> 0
+    union all select 'result ' || t::text from school_count t union all select 'result ' || t::text from place_count t
+    union all select 'movement ' || t::text from school_movement t union all select 'movement ' || t::text from place_movement t
+    order by 1) as all
 -- name: areas
 -- Schools by what they are.
 select ownership, area, count(*) as n from school where ownership is not null group by 1, 2 order by 1, 2
@@ -624,3 +669,22 @@ async def test_many_rows_are_saved_in_several_statements_with_the_same_end(
     seen: Callable[[Child], bool] = lambda child: child.name == "Renamed"  # noqa: E731
     renamed = [child for school in "AB" for child in await importing.children(school) if seen(child)]
     assert len(renamed) == 21
+
+
+async def test_counts_that_waited_are_the_same_added_some_at_a_time_or_at_once(
+    session: Session, cast: Cast
+) -> None:
+    del cast
+    await session.execute(QUERIES["many_schools"], {})
+    await store.let_counts_wait(session)
+    await session.execute(QUERIES["wait_for_many"], {})
+    before: list[str] = await session.fetch_value(QUERIES["count_rows"], {})
+    await session.command("savepoint counted")
+    await store.add_waiting_counts(session)
+    in_pieces: list[str] = await session.fetch_value(QUERIES["count_rows"], {})
+    await session.command("rollback to counted")
+    await session.command("set local rightlevel.counts_wait = ''")
+    await session.fetch_value(QUERIES["add_at_once"], {})
+    at_once: list[str] = await session.fetch_value(QUERIES["count_rows"], {})
+    assert len(at_once) > len(before) + 4_500, "more of a kind than are added at a time"
+    assert in_pieces == at_once

@@ -53,6 +53,12 @@ POOL: Final[tuple[Row[tuple[str, PoolStatistics]], ...]] = (
         lambda row: row[1].connections_lost,
     ),
     (
+        "flatwater_pool_connections_outgrown_total",
+        "Connections that were replaced, their process on the server having outgrown its bound.",
+        "counter",
+        lambda row: row[1].outgrown,
+    ),
+    (
         "flatwater_pool_deadlines_struck_total",
         "Work that was stopped at its deadline.",
         "counter",

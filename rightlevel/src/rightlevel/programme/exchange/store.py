@@ -83,10 +83,15 @@ async def make_fault_table(session: Session) -> None:
     await session.execute(_queries["make_found_fault"], {})
 
 
+async def make_waiting_counts(session: Session) -> None:
+    """Makes the table in which counts wait; it goes with the transaction."""
+    await session.execute(_queries["make_waiting_count"], {})
+
+
 async def let_counts_wait(session: Session, *, has_table: bool = False) -> None:
     """From here on counts wait until `add_waiting_counts`, so that nobody who enters something meanwhile waits for this transaction."""
     if not has_table:
-        await session.execute(_queries["make_waiting_count"], {})
+        await make_waiting_counts(session)
     await session.fetch_value(_queries["let_counts_wait"], {})
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from flatwater.child_process import run_program
 from rightlevel.programme.errors import Fault, Invalid
 from rightlevel.programme.forms.xlsform import Sheet
 
@@ -73,27 +73,13 @@ def _link(named: Path, path: Path) -> None:
 
 
 async def _run(path: Path) -> Workbook:
-    # -I: nothing but the interpreter's own folders, so that no file that lies around is loaded.
-    reader = (sys.executable, "-I", PROGRAM)
-    process = await asyncio.create_subprocess_exec(
-        *reader,
-        *map(str, (path, MEMORY_BYTES, CPU_S)),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        limit=MOST_SAID_BYTES,
-    )
+    bounds = map(str, (MEMORY_BYTES, CPU_S))
     try:
-        async with asyncio.timeout(READ_S):
-            said, _ = await process.communicate()
+        ended = await run_program(PROGRAM, str(path), *bounds, within_s=READ_S, most_bytes=MOST_SAID_BYTES)
     except TimeoutError as error:
         raise Invalid(
             faults=(Fault("file", "This workbook takes too long to read: make it smaller"),)
         ) from error
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    if process.returncode != 0 or not said:
+    if ended.status != 0 or not ended.said:
         raise Invalid(faults=(Fault("file", NO_WORKBOOK),))
-    return msgspec.json.decode(said, type=Workbook)
+    return msgspec.json.decode(ended.said, type=Workbook)

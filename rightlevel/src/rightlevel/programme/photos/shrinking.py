@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from flatwater.child_process import run_program
 from flatwater.errors import Refused
 from rightlevel.programme.errors import Fault, Invalid
 from rightlevel.programme.photos.model import (
@@ -26,6 +26,8 @@ from rightlevel.programme.photos.model import (
 PROGRAM: Final = str(Path(__file__).with_name("shrinking_program.py"))
 SHRINK_S: Final = 20.0
 """A photo of 40 megapixels takes about a second on the smallest machine."""
+MOST_SAID_BYTES: Final = MAX_KEPT_BYTES + 1024
+"""The photo made small, and the line before it."""
 WAITING: Final = 8
 """Photos that wait their turn; more are asked to come again."""
 
@@ -82,27 +84,16 @@ class Shrinker:
 async def _run(content: bytes, *, keeps_place: bool) -> tuple[Told, bytes]:
     limits = (LONGEST_SIDE, MAX_PIXELS, MAX_COEFFICIENT_BYTES, MAX_PNG_PIXELS, MAX_WEBP_PIXELS, keeps_place)
     bounds = [str(int(each)) for each in limits]
-    # -I: nothing but the interpreter's own folders, so that no file that lies around is loaded.
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-I",
-        PROGRAM,
-        *bounds,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
     try:
-        async with asyncio.timeout(SHRINK_S):
-            said, _ = await process.communicate(content)
+        ended = await run_program(
+            PROGRAM, *bounds, content=content, within_s=SHRINK_S, most_bytes=MOST_SAID_BYTES
+        )
     except TimeoutError as error:
         raise Invalid(faults=(Fault("file", REFUSALS["too_many_pixels"]),)) from error
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    first, _, made = said.partition(b"\n")
-    if process.returncode != 0 or not first:
+    if ended.said is None:
+        raise Invalid(faults=(Fault("file", REFUSALS["too_many_pixels"]),))
+    first, _, made = ended.said.partition(b"\n")
+    if ended.status != 0 or not first:
         # Ended from outside, as by the system when memory is short: the photo is not at fault for sure, but can't be kept.
         raise Invalid(faults=(Fault("file", REFUSALS["damaged"]),))
     return msgspec.json.decode(first, type=Told), made
