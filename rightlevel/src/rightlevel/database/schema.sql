@@ -2499,6 +2499,43 @@ alter table sign_in_failure add constraint sign_in_failure_kind_is_known
 
 create index sign_in_failure_of_pins on sign_in_failure (split_part(subject, ' ', 2)) where kind = 'pin_pair';
 
+-- What the public page tells of a frozen round: made once, of one moment, of what may be told and nothing else. What is corrected in the round later
+-- changes nothing here, so that no two publications differ by a child.
+create table publication (
+    round_id bigint primary key references round,
+    published_at timestamptz not null,
+    published_by bigint not null references person,
+    is_shown boolean not null
+);
+
+-- A place as it stood when the round was published; 0 is everywhere.
+create table published_place (
+    round_id bigint not null references publication,
+    place_id bigint not null,
+    parent_id bigint,
+    depth smallint not null constraint published_place_is_not_deep check (depth between 0 and 4),
+    code text not null,
+    name_local text not null,
+    name_latin text not null,
+    primary key (round_id, place_id)
+);
+create index published_place_by_parent on published_place (round_id, parent_id, lower(name_local), place_id);
+
+-- The numbers of a place by grade and sex (0: all): null is withheld. No number is of one to nine children, whoever writes it.
+create table published_figure (
+    round_id bigint not null,
+    place_id bigint not null,
+    subject subject not null,
+    grade smallint not null,
+    sex smallint not null,
+    enrolled bigint not null constraint published_enrolled_is_not_few check (enrolled = 0 or enrolled >= 10),
+    assessed bigint constraint published_assessed_is_not_few check (assessed = 0 or assessed >= 10),
+    bands bigint[] constraint published_bands_are_not_few check (not bands && '{1,2,3,4,5,6,7,8,9}'),
+    levels bigint[] constraint published_levels_are_not_few check (not levels && '{1,2,3,4,5,6,7,8,9}'),
+    primary key (round_id, place_id, subject, grade, sex),
+    constraint published_figure_place_is_published foreign key (round_id, place_id) references published_place
+);
+
 -- On which devices a person signed in: at most 20 a person (accounts/entry). The device's name is signed and says nothing of anybody.
 create table known_device (
     person_id bigint not null references person,

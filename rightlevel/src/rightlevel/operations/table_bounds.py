@@ -145,6 +145,27 @@ BOUNDS: Final[tuple[Bound, ...]] = (
     Bound("scale_level", "nine for each scale at most", "nothing", "scale_level_pkey", 1),
     Bound("round", "three for each year at most", "nothing; soft deletion", "round_is_unique_in_its_year", 1),
     Bound(
+        "publication",
+        "a frozen round that is published, three for each year at most",
+        "nothing; it is hidden",
+        "publication_pkey",
+        1,
+    ),
+    Bound(
+        "published_place",
+        "the places of a round that is published, 2,000 at most",
+        "nothing; what was published stays",
+        "published_place_pkey",
+        10,
+    ),
+    Bound(
+        "published_figure",
+        "one for each place, subject, grade and sex of a round that is published, as far as that may be told",
+        "nothing; what was published stays",
+        "published_figure_pkey",
+        150,
+    ),
+    Bound(
         "round_school",
         "own dates or a lock of a school in a round",
         "a practice school's reset",

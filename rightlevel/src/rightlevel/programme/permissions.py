@@ -105,6 +105,7 @@ TABLE: dict[tuple[str, str], frozenset[Role]] = {
     ("settle", "follow_up"): _FIELD,
     ("read", "search"): _ALL,
     ("read", "figure"): _ALL,
+    ("publish", "figure"): _ADMIN,
     ("read", "small_cell"): _FIELD,
     ("run", "import"): _LEADERS,
     ("undo", "import"): _LEADERS,

@@ -65,7 +65,7 @@ WAYS = (
     Way("/exports", N_("Exports"), "export", "export", "file"),
     Way("/places", N_("Places"), "place", "create", "place", also=("/boundary-changes",)),
     Way("/years", N_("School years"), "year", "create", "school_year"),
-    Way("/settings", N_("Settings"), "settings", "change", "time_zone"),
+    Way("/settings", N_("Settings"), "settings", "change", "time_zone", also=("/public-page",)),
     Way("/people", N_("People"), "badge", "read", "person", also=("/requests", "/assignments")),
     Way("/deleted", N_("Deleted things"), "bin", "restore", "student"),
     Way("/audit", N_("Audit log"), "audit", "read", "audit"),
