@@ -2536,6 +2536,16 @@ create table published_figure (
     constraint published_figure_place_is_published foreign key (round_id, place_id) references published_place
 );
 
+-- How far an open round had come at the last look on each day, in the whole country: what a forecast of its end goes by.
+create table round_day (
+    round_id bigint not null references round,
+    subject subject not null,
+    day date not null,
+    with_result bigint not null,
+    enrolled bigint not null,
+    primary key (round_id, subject, day)
+);
+
 -- On which devices a person signed in: at most 20 a person (accounts/entry). The device's name is signed and says nothing of anybody.
 create table known_device (
     person_id bigint not null references person,

@@ -145,6 +145,13 @@ BOUNDS: Final[tuple[Bound, ...]] = (
     Bound("scale_level", "nine for each scale at most", "nothing", "scale_level_pkey", 1),
     Bound("round", "three for each year at most", "nothing; soft deletion", "round_is_unique_in_its_year", 1),
     Bound(
+        "round_day",
+        "one for each day that a round is open, and subject",
+        "nothing; rounds have as many days as they have",
+        "round_day_pkey",
+        1,
+    ),
+    Bound(
         "publication",
         "a frozen round that is published, three for each year at most",
         "nothing; it is hidden",

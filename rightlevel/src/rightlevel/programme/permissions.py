@@ -106,6 +106,7 @@ TABLE: dict[tuple[str, str], frozenset[Role]] = {
     ("read", "search"): _ALL,
     ("read", "figure"): _ALL,
     ("publish", "figure"): _ADMIN,
+    ("read", "forecast"): _LEADERS,
     ("read", "small_cell"): _FIELD,
     ("run", "import"): _LEADERS,
     ("undo", "import"): _LEADERS,

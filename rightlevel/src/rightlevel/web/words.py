@@ -405,6 +405,7 @@ WORDS: dict[str, dict[str, str]] = {
         "audit": N_("Audit log"),
         "self": N_("Own account"),
         "figure": N_("Figures"),
+        "forecast": N_("Forecast"),
         "metric": N_("Operations"),
         "group": N_("Group"),
         "teaching": N_("Session held"),

@@ -36,3 +36,13 @@ create table published_figure (
     primary key (round_id, place_id, subject, grade, sex),
     constraint published_figure_place_is_published foreign key (round_id, place_id) references published_place
 );
+
+-- How far an open round had come at the last look on each day, in the whole country: what a forecast of its end goes by.
+create table round_day (
+    round_id bigint not null references round,
+    subject subject not null,
+    day date not null,
+    with_result bigint not null,
+    enrolled bigint not null,
+    primary key (round_id, subject, day)
+);
