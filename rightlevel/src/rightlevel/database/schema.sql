@@ -2546,6 +2546,30 @@ create table round_day (
     primary key (round_id, subject, day)
 );
 
+-- Schools drawn at random into two ways of working, and with which seed: kept as it was drawn, never drawn again.
+create table trial (
+    id bigint generated always as identity primary key,
+    name text not null constraint trial_name_is_short check (length(name) between 1 and 200),
+    way_a text not null constraint trial_way_a_is_short check (length(way_a) between 1 and 100),
+    way_b text not null constraint trial_way_b_is_short check (length(way_b) between 1 and 100),
+    place_id bigint references place,
+    strata_depth smallint not null constraint trial_strata_are_places check (strata_depth between 0 and 4),
+    seed bigint not null,
+    drawn_at timestamptz not null,
+    drawn_by bigint not null references person,
+    constraint trial_ways_differ check (lower(way_a) <> lower(way_b))
+);
+
+-- Each school of it, its stratum (a place's id, 0: one for all), and which way it works: the first (a) or the second (b).
+create table trial_school (
+    trial_id bigint not null references trial,
+    school_id bigint not null references school,
+    stratum_id bigint not null,
+    is_b boolean not null,
+    primary key (trial_id, school_id)
+);
+create index trial_school_by_school on trial_school (school_id);
+
 -- On which devices a person signed in: at most 20 a person (accounts/entry). The device's name is signed and says nothing of anybody.
 create table known_device (
     person_id bigint not null references person,

@@ -145,6 +145,20 @@ BOUNDS: Final[tuple[Bound, ...]] = (
     Bound("scale_level", "nine for each scale at most", "nothing", "scale_level_pkey", 1),
     Bound("round", "three for each year at most", "nothing; soft deletion", "round_is_unique_in_its_year", 1),
     Bound(
+        "trial",
+        "a draw of schools into two ways of working",
+        "nothing; every draw that was made is seen",
+        "trial_pkey",
+        1,
+    ),
+    Bound(
+        "trial_school",
+        "one for each school of a draw, 10,000 at most",
+        "nothing; it is what was drawn",
+        "trial_school_pkey",
+        20,
+    ),
+    Bound(
         "round_day",
         "one for each day that a round is open, and subject",
         "nothing; rounds have as many days as they have",

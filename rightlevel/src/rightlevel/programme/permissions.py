@@ -107,6 +107,8 @@ TABLE: dict[tuple[str, str], frozenset[Role]] = {
     ("read", "figure"): _ALL,
     ("publish", "figure"): _ADMIN,
     ("read", "forecast"): _LEADERS,
+    ("read", "trial"): _LEADERS,
+    ("draw", "trial"): _LEADERS,
     ("read", "small_cell"): _FIELD,
     ("run", "import"): _LEADERS,
     ("undo", "import"): _LEADERS,

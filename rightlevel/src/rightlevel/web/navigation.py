@@ -52,7 +52,7 @@ WAYS = (
         "figures",
         "read",
         "figure",
-        also=("/movement", "/standing-still", "/comparison", "/data-quality", "/review-pack"),
+        also=("/movement", "/standing-still", "/comparison", "/trials", "/data-quality", "/review-pack"),
     ),
     Way("/groups", N_("Groups"), "people", "read", "group", also=("/interventions",)),
     Way("/resources", N_("Library"), "book", "read", "resource"),

@@ -406,6 +406,7 @@ WORDS: dict[str, dict[str, str]] = {
         "self": N_("Own account"),
         "figure": N_("Figures"),
         "forecast": N_("Forecast"),
+        "trial": N_("Two ways of working"),
         "metric": N_("Operations"),
         "group": N_("Group"),
         "teaching": N_("Session held"),

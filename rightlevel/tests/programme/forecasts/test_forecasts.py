@@ -13,8 +13,7 @@ from flatwater.queries import read_queries
 from flatwater.transaction import Session
 from rightlevel.programme.errors import Forbidden
 from rightlevel.programme.forecasts import note_days, read_forecast
-from rightlevel.programme.forecasts.model import Day, Forecast, Standing, forecast, t_975
-from rightlevel.programme.movement.model import student_t
+from rightlevel.programme.forecasts.model import Day, Forecast, Standing, forecast
 
 MONDAY = date(2026, 11, 2)
 QUERIES = read_queries(
@@ -64,7 +63,6 @@ def test_of_a_thousand_made_up_rounds_the_interval_holds_about_95_in_a_hundred(a
         wide += found.children.high - found.children.low > days[-1].with_result
     assert asked > 950
     assert 0.91 <= held / asked <= 0.985
-    print(f"held {held / asked:.3f} of {asked}, alike {alike}")
     assert wide / asked < 0.1, "an interval of everything would hold too"
 
 
@@ -107,11 +105,6 @@ def test_a_day_that_nobody_noted_is_a_day_and_a_weekday_without_work_is_none() -
     now = Standing("math", 60, 500, MONDAY, MONDAY + timedelta(13), is_open=True)
     found = forecast(days, now, MONDAY + timedelta(8))
     assert (found.days, found.days_left, found.per_day) == (6, 4, 10.0)
-
-
-def test_students_t_is_that_of_the_tables() -> None:
-    assert [t_975(each) for each in (4, 9, 15, 40)] == [2.776, 2.262, 2.131, 2.131]
-    assert all(abs(t_975(each) - student_t(each)) < 0.002 for each in range(9, 16))
 
 
 @pytest.mark.anyio

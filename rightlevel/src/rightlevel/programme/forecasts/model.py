@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from rightlevel.programme.movement.model import student_t
 from rightlevel.programme.permissions import Subject
 from rightlevel.programme.verification.agreement import Interval
 
@@ -19,24 +20,6 @@ LEAST_RESULTS = 30
 MOST_DAYS = 400
 MOST_RHO = 0.8
 WEEKEND = (5, 6)
-T_975 = (
-    12.706,
-    4.303,
-    3.182,
-    2.776,
-    2.571,
-    2.447,
-    2.365,
-    2.306,
-    2.262,
-    2.228,
-    2.201,
-    2.179,
-    2.160,
-    2.145,
-    2.131,
-)
-"""The 97.5 % quantile of Student's t for 1 to 15 degrees of freedom. *Source*: Abramowitz and Stegun, table 26.10."""
 
 WhyNot = Literal["not_open", "no_children", "no_days_left", "few_days", "few_results", "all_there"]
 """Why nothing is forecast."""
@@ -114,7 +97,7 @@ def forecast(days: Sequence[Day], now: Standing, today: date) -> Forecast:
     n, mean = len(y), sum(y) / len(y)
     variance = sum((each - mean) ** 2 for each in y) / (n - 1)
     rho = _alike(y, mean)
-    half = t_975(n - 1) * sqrt(variance * (1 + rho) / (1 - rho) * (m + m * m / n))
+    half = student_t(n - 1) * sqrt(variance * (1 + rho) / (1 - rho) * (m + m * m / n))
     last = over[-1].with_result
 
     def bounded(value: float) -> float:
@@ -165,8 +148,3 @@ def _alike(y: Sequence[float], mean: float) -> float:
         return 0.0
     together = sum((one - mean) * (other - mean) for one, other in pairwise(y))
     return min(max(together / spread, 0.0), MOST_RHO)
-
-
-def t_975(degrees: int) -> float:
-    """The 97.5 % quantile of Student's t; above 15 degrees that of 15, which is a little more."""
-    return T_975[min(degrees, len(T_975)) - 1]

@@ -8,7 +8,7 @@ import msgspec
 
 from flatwater.contract import Html
 from flatwater.paging import CEILING_ROWS, PageLimit, PageRequest
-from rightlevel.programme.forecasts import WhyNot, read_forecast
+from rightlevel.programme.forecasts import Forecast, WhyNot, read_forecast
 from rightlevel.programme.permissions import May, allowed
 from rightlevel.programme.rounds import (
     NewRound,
@@ -77,6 +77,12 @@ NO_FORECAST: dict[WhyNot, str] = {
     "all_there": N_("Every child has a result."),
 }
 """Why no forecast is made."""
+
+
+class RoundForecast(msgspec.Struct, frozen=True):
+    """How far a round will have come by its last day, in each subject."""
+
+    subjects: list[Forecast]
 
 
 class StateChange(msgspec.Struct, frozen=True):
@@ -153,6 +159,7 @@ routes.answers(
     "GET /api/v1/rounds/{id}/forecast",
     read_forecast,
     may=May("read", "forecast"),
+    gives=RoundForecast,
     says="How many children will have a result when the round ends, if days to come are like those that were; with a 95 % interval.",
 )
 
