@@ -1,4 +1,7 @@
-"""The public page: an admin says what it tells and publishes frozen rounds; what strangers read is looked at when a day is over."""
+"""The public page: an admin says what it tells and publishes frozen rounds; what strangers read is looked at when a day is over.
+
+Schools are drawn into two ways here too.
+"""
 
 from __future__ import annotations
 
@@ -68,3 +71,23 @@ for _step, _weight in (("publish", 0.25), ("hide", 0.06)):
         form=(lambda *_: "/public-page", _page_of(_step), lambda *_: {}),
         weight=_weight,
     )
+
+
+# Two ways of working ---------------------------------------------------------------------------------------------------------
+
+
+def _trial(_go: Any, _w: World, d: Deed) -> dict[str, Any]:
+    return {"name": f"Trial {d.key}", "way_a": "Camps", "way_b": "An hour a day", "strata_depth": d.key % 5}
+
+
+plain("draw_trial", "POST /api/v1/trials", body=_trial, weight=0.05)
+plain(
+    "post_draw_trial",
+    "POST /trials",
+    form=(
+        lambda *_: "/trials",
+        lambda *_: "/trials",
+        lambda w, d: {name: str(value) for name, value in _trial(None, w, d).items()},
+    ),
+    weight=0.05,
+)
