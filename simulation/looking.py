@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 ROW = ("grade", "sex", "outcome", "level", "is_verified", "is_locked")
 PAGE = 7
 """So many rows a page where paging itself is looked at."""
+MOST_PUBLIC = 60
+"""So many published places are read each day."""
 SEALING_S = 30.0
 SEALING_PAUSE_S = 0.1
 
@@ -484,6 +486,56 @@ class Looker:
             )
             await self._frozen_by_value(held)
 
+    async def public(self) -> None:
+        """What strangers read of a published round never moves, and tells of no one to nine children: alone, or less what hangs on it."""
+        seen = 0
+        for subject in SUBJECTS:
+            waiting: list[tuple[int | None, int]] = [(None, 0)]
+            while waiting and seen < MOST_PUBLIC:
+                round_id, place_id = waiting.pop()
+                of_round = "" if round_id is None else f"&round_id={round_id}"
+                path = f"/api/v1/public/figures?subject={subject}&place_id={place_id}{of_round}"
+                answer = await self._as_stranger(path)
+                if answer is None or answer.status == 404:
+                    continue
+                seen += 1
+                found = answer.json()
+                if round_id is None:
+                    waiting += [(each["id"], 0) for each in found["rounds"][1:]]
+                number = found["round"]["id"]
+                waiting += [(number, each["place"]["id"]) for each in found["parts"]]
+                self._public_place(subject, number, found)
+
+    def _public_place(self, subject: str, round_id: int, found: Any) -> None:
+        where = f"{subject}, round {round_id}, place {found['place']['id']}"
+        for each in found["cells"]:
+            numbers = _told_numbers(each["figures"])
+            key = (round_id, subject, found["place"]["id"], each["grade"], each["sex"])
+            self.same("a published number", self.player.published.setdefault(key, numbers), numbers, where)
+            self.same("a published number of few", {}, _few(numbers), where)
+        whole = _told_numbers(found["cells"][0]["figures"])
+        parts = [_told_numbers(each["figures"]) for each in found["parts"]]
+        if parts:
+            left = {
+                name: number - sum(each[name] for each in parts if each[name] is not None)
+                for name, number in whole.items()
+                if number is not None
+            }
+            self.same("what is left of a published number", {}, _few(left), where)
+
+    async def _as_stranger(self, path: str) -> Answer | None:
+        for attempt in range(5):
+            asked = self.player.counts["asked"]
+            self.player.counts["asked"] += 1
+            with contextlib.suppress(Lost):
+                # Strangers come from many addresses, as they do.
+                source = f"127.0.3.{1 + asked % 200}"
+                answer = await self.run.client.ask(asked % 2, "GET", path, {}, source=source)
+                if answer.status in (200, 404):
+                    return answer
+            await asyncio.sleep(0.2 * attempt)
+        return None
+
     async def _frozen_by_value(self, held: Round) -> None:
         """What was frozen of every school is what the model had of it at that moment."""
         for school, lines in self.p.frozen.get(held.id, {}).items():
@@ -686,6 +738,22 @@ def flat_movement(movement: dict[str, Any]) -> dict[str, int]:
     return found
 
 
+def _told_numbers(figures: Any) -> dict[str, int | None]:
+    """The numbers of published figures by name; those that follow by one subtraction are among them."""
+    enrolled, assessed = figures["enrolled"], figures["assessed"]
+    numbers = {"enrolled": enrolled, "assessed": assessed}
+    numbers["not assessed"] = None if enrolled is None or assessed is None else enrolled - assessed
+    for each in figures["indicators"]:
+        part = each["numerator"]
+        numbers[each["code"]] = part
+        numbers[f"not {each['code']}"] = None if part is None or assessed is None else assessed - part
+    return numbers | {each["code"]: each["count"] for each in figures["levels"]}
+
+
+def _few(numbers: dict[str, int | None]) -> dict[str, int]:
+    return {name: number for name, number in numbers.items() if number is not None and 0 < number < 10}
+
+
 def _marked(row: dict[str, Any]) -> int:
     """Of how many children somebody said whether they came."""
     return row["present"] + row["late"] + row["absent"]
@@ -706,6 +774,7 @@ LOOKS = (
     "lists",
     "approvals",
     "frozen",
+    "public",
     "agreement",
     "visits",
     "teaching",

@@ -559,6 +559,7 @@ class Player:
         self.alone: list[str] = []
         self.audit_marks: dict[str, Any] = {}
         self.hashes: dict[str, str] = {}
+        self.published: dict[tuple[Any, ...], Any] = {}
         self.found_by = ""
         self.until = math.inf
         self.deeds = 0

@@ -44,6 +44,8 @@ def write_test(folder: Path, seed: int, script: list[Step], difference: Differen
 
 REFUSED_ALWAYS = {
     "patch_across": "a change of a record moves no child: that it is refused is what is tried",
+    "draw_trial": "a programme here has fewer schools than are drawn into two ways",
+    "post_draw_trial": "the same, by its page",
     "end_current_year": "one year is current until another is: that it is refused is what is tried",
 }
 """Kinds of deeds that are never accepted, with the reason. Every other is, in a run that is long enough."""

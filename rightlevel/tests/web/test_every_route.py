@@ -45,6 +45,9 @@ OPEN_TO_ALL = {
     "/phone/{language}",
     "/worker.js",
     "/api/v1/phones/{id}",
+    "/public",
+    "/public/figures.csv",
+    "/api/v1/public/figures",
 }
 """The only addresses for somebody who isn't signed in; a new one is a decision, made here."""
 

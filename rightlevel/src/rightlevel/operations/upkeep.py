@@ -26,10 +26,13 @@ from rightlevel.operations.readings import Readings
 from rightlevel.operations.sealing import seal_rounds
 from rightlevel.programme.accounts import touch_sessions
 from rightlevel.programme.exchange import PREVIEWED_FOR, UNDONE_WITHIN
+from rightlevel.programme.forecasts import note_days
 
 _queries = load_queries(__package__ or "")
 
 ROUND_S = 60.0
+ROUND_DAYS_S = 900.0
+"""What comes in after the last look of a day counts for the next day."""
 FIRST_S = 2.0
 LONGEST_TURN_S = 900.0
 """A chore that takes longer hangs. Each of its statements has a deadline of its own, far below."""
@@ -159,6 +162,7 @@ class Upkeep:
             Chore("sessions noted", self.note_sessions),
             Chore("round sealing", lambda: seal_rounds(self._database, self._clock)),
             Chore("sweeping", self._once(lambda: sweep(self._database, self._clock))),
+            Chore("round days", self._once(self.note_days), ROUND_DAYS_S),
             Chore("hosts forgotten", self._once(self._hosts.forget_silent)),
             Chore("clean-up", self._clean_up.run_if_due),
             Chore(
@@ -175,6 +179,14 @@ class Upkeep:
             return await do() if self._hosts.is_elected else None
 
         return turn
+
+    async def note_days(self) -> None:
+        """Notes how far open rounds are, for the forecast of their end. *Cost*: five statements for each open round."""
+
+        async def note(session: Session) -> int:
+            return await note_days(session, self._clock)
+
+        await self._database.run(note, deadline_s=DEADLINE_S, idempotent=True)
 
     async def note_sessions(self) -> None:
         """Notes which sessions were used; they are noted the next time when it fails. *Cost*: one statement."""

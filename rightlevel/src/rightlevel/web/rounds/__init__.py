@@ -8,6 +8,7 @@ import msgspec
 
 from flatwater.contract import Html
 from flatwater.paging import CEILING_ROWS, PageLimit, PageRequest
+from rightlevel.programme.forecasts import Forecast, WhyNot, read_forecast
 from rightlevel.programme.levels import FIRST_KEYS
 from rightlevel.programme.permissions import SUBJECTS, May, allowed
 from rightlevel.programme.rounds import (
@@ -67,6 +68,23 @@ STEPS: dict[str, list[tuple[str, str, str, bool]]] = {
     ],
 }
 """State → what can be done next: the state it leads to, its name, what that means, and whether a reason is asked."""
+
+
+NO_FORECAST: dict[WhyNot, str] = {
+    "not_open": N_("The round is not open."),
+    "no_children": N_("No child is enrolled."),
+    "no_days_left": N_("No day of work is left."),
+    "few_days": N_("It can't be told yet: fewer than five days of work are over."),
+    "few_results": N_("It can't be told yet: fewer than 30 results came in."),
+    "all_there": N_("Every child has a result."),
+}
+"""Why no forecast is made."""
+
+
+class RoundForecast(msgspec.Struct, frozen=True):
+    """How far a round will have come by its last day, in each subject."""
+
+    subjects: list[Forecast]
 
 
 class StateChange(msgspec.Struct, frozen=True):
@@ -160,6 +178,16 @@ routes.answers(
 )
 
 
+routes.answers(
+    "read_forecast_of_round",
+    "GET /api/v1/rounds/{id}/forecast",
+    read_forecast,
+    may=May("read", "forecast"),
+    gives=RoundForecast,
+    says="How many children will have a result when the round ends, if days to come are like those that were; with a 95 % interval.",
+)
+
+
 @routes.get("/rounds/{id}", May("read", "round"), page=PageLimit(50), **IN_PAGES)
 async def round_page(request: Request, *, path: ById, query: SchoolSought, page: PageRequest) -> Html:
     """One round: its days, what can be done next, and which schools are locked in it."""
@@ -190,9 +218,15 @@ async def _one(request: Request, round_id: int, search: str, page: PageRequest) 
     places = await place_choices(request) if may_lock and round_.state != "frozen" else []
     may_freeze = round_.state == "closed" and allowed(actor.role, "freeze", "round")
     open_retests = await read_open_retests(request.session, actor, round_id) if may_freeze else None
+    may_foresee = round_.state == "open" and allowed(actor.role, "read", "forecast")
+    forecasts = (
+        await read_forecast(request.session, actor, round_id, request.app.clock) if may_foresee else []
+    )
     can_delete = round_.state != "frozen" and not await round_has_results(request.session, round_id)
     return {
         "can_delete": can_delete,
+        "forecasts": forecasts,
+        "why_not": {code: language.gettext(text) for code, text in NO_FORECAST.items()},
         "round": round_,
         "steps": steps,
         "open_retests": open_retests,
