@@ -50,6 +50,7 @@ _OF_STATES = frozenset(
         "school_was_real",
         "test_tool_is_kept",
         "exercise_is_kept",
+        "scale_is_kept",
     }
 )
 """Rules that triggers keep: what was sent is sound, but not for what is there now."""

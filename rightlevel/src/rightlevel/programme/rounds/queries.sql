@@ -23,7 +23,7 @@ select loosen_roll(%(round_id)s::bigint)::text as done
 -- Rounds, the latest first. Bounded by three a year; served by round_is_unique_in_its_year.
 --! plan each time
 select r.id, r.school_year_id, y.name as year_name, r.kind::text as kind, r.starts_on, r.ends_on, r.state::text as state, r.version,
-    r.deleted_at is not null as is_deleted, r.roll_at, r.language_scale::text as language_scale, r.math_scale::text as math_scale, r.approval_steps
+    r.deleted_at is not null as is_deleted, r.roll_at, r.approval_steps, r.language_scale::text as language_scale, r.math_scale::text as math_scale
 from round r
 join school_year y on y.id = r.school_year_id
 where true
@@ -37,7 +37,7 @@ limit %(rows)s
 -- name: read_round
 -- One round. Served by the primary key.
 select r.id, r.school_year_id, y.name as year_name, r.kind::text as kind, r.starts_on, r.ends_on, r.state::text as state, r.version,
-    r.deleted_at is not null as is_deleted, r.roll_at, r.language_scale::text as language_scale, r.math_scale::text as math_scale, r.approval_steps
+    r.deleted_at is not null as is_deleted, r.roll_at, r.approval_steps, r.language_scale::text as language_scale, r.math_scale::text as math_scale
 from round r
 join school_year y on y.id = r.school_year_id
 where r.id = %(round_id)s
@@ -54,7 +54,7 @@ limit 3
 -- name: current_round
 -- The round to work in: the open one that began last, else the last one that began. Bounded by three a year.
 select r.id, r.school_year_id, y.name as year_name, r.kind::text as kind, r.starts_on, r.ends_on, r.state::text as state, r.version,
-    false as is_deleted, r.roll_at, r.language_scale::text as language_scale, r.math_scale::text as math_scale, r.approval_steps
+    false as is_deleted, r.roll_at, r.approval_steps, r.language_scale::text as language_scale, r.math_scale::text as math_scale
 from round r
 join school_year y on y.id = r.school_year_id
 where r.deleted_at is null and (r.state = 'open' or r.starts_on <= %(today)s)
