@@ -59,6 +59,7 @@ LOOPS = {
     "import progress",
     "webhooks",
     "complete schools",
+    "round days",
 }
 """Every loop there is. A new one joins the walks below."""
 
@@ -176,6 +177,7 @@ UNDER: dict[str, str] = {
     "import marks": "import_run",
     "webhooks": "webhook_delivery",
     "complete schools": "webhook",
+    "round days": "round_day",
 }
 """A table without which each of these can't do its work."""
 WITHOUT_A_TABLE = LOOPS - set(UNDER) - {"imports", "import progress"}

@@ -60,7 +60,7 @@ WAYS = (
     Way("/verification", N_("Re-tests"), "retest", "read", "verification", also=("/agreement",)),
     Way("/next-week", N_("Next week"), "week", "read", "planned_visit"),
     Way("/tools", N_("Test tools"), "test", "read", "tool"),
-    Way("/scales", N_("Scales"), "test", "change", "scale"),
+    Way("/scales", N_("Scales"), "scale", "change", "scale"),
     Way("/exercises", N_("Exercises"), "exercise", "read", "exercise"),
     Way("/imports", N_("Imports"), "import", "run", "import"),
     Way("/exports", N_("Exports"), "export", "export", "file"),

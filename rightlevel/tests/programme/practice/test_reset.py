@@ -40,8 +40,8 @@ KEPT = {
     "round_snapshot_part": "a school that is in a frozen round is not emptied at all",
     "school_held": "it says what the assignments say",
 }
-TOLD = frozenset({"school_held", "school_untested", "school_visits"})
-"""Kept by triggers from other rows: a row of each school from its first day, or none of a practice school, which is in no figure."""
+TOLD = frozenset({"school_held", "school_untested", "school_visits", "trial_school"})
+"""Kept by triggers from other rows, a row of each school from its first day; or none of a practice school, which is in no figure and no draw."""
 
 QUERIES = read_queries(
     """

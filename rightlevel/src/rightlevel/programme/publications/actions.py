@@ -12,6 +12,7 @@ from rightlevel.programme.figures import store as figures
 from rightlevel.programme.figures.actions import MOST_CELLS, subject_asked
 from rightlevel.programme.figures.store import Family
 from rightlevel.programme.figures.suppression import Detail, Unit, detail_of_all, details_below
+from rightlevel.programme.levels import Scale, scale_of_round
 from rightlevel.programme.permissions import SUBJECTS, Actor, Subject, require
 from rightlevel.programme.publications import store
 from rightlevel.programme.publications.model import (
@@ -124,7 +125,9 @@ async def _keep(session: Session, round_id: int) -> int:
         family = await _family(session, round_id, subject, None)
         detail = detail_of_all(family.whole, subject) if family else Detail.NOTHING
         whole = family.whole if family else ()
-        await store.insert_figures(session, round_id, told_of(EVERYWHERE, whole, detail, subject))
+        await store.insert_figures(
+            session, round_id, told_of(EVERYWHERE, whole, detail, scale_of_round(round_id, subject))
+        )
         known[subject] = _parts(family, detail, subject)
     for depth in range(1, deepest + 1):
         ids = [each.id for each in level]
@@ -137,7 +140,7 @@ async def _keep(session: Session, round_id: int) -> int:
             told: list[Told] = []
             for place_id in ids:
                 detail, unit = known[subject].get(place_id, (Detail.NOTHING, ()))
-                told += told_of(place_id, unit, detail, subject)
+                told += told_of(place_id, unit, detail, scale_of_round(round_id, subject))
             await store.insert_figures(session, round_id, told)
         if depth < deepest:
             level = await store.places_on(session, ids)
@@ -203,19 +206,19 @@ async def read_public_figures(session: Session, asked: PublicQuery) -> PublicFig
         subject=subject,
         place=place,
         above=[each.place for each in way[:-1]],
-        cells=_cells(told, page, subject),
+        cells=_cells(told, page, scale_of_round(chosen.id, subject)),
         parts=await _figured(session, chosen.id, parts, subject),
     )
 
 
-def _cells(told: list[Told], page: PublicPage, subject: Subject) -> list[PublicCell]:
+def _cells(told: list[Told], page: PublicPage, scale: Scale) -> list[PublicCell]:
     detail = DETAILS[page.split]
     whole = next((each for each in told if not each.grade and not each.sex), None)
-    cells = [PublicCell(None, None, figures_told(whole, subject))]
+    cells = [PublicCell(None, None, figures_told(whole, scale))]
     for each in told:
         is_told = detail >= (Detail.GRADES if each.grade else Detail.SEXES)
         if each is not whole and is_told:
-            cells.append(PublicCell(each.grade or None, each.sex or None, figures_told(each, subject)))
+            cells.append(PublicCell(each.grade or None, each.sex or None, figures_told(each, scale)))
     return cells
 
 
@@ -223,4 +226,5 @@ async def _figured(
     session: Session, round_id: int, places: list[PublicPlace], subject: Subject
 ) -> list[PublicPart]:
     told = await store.figures_of_parts(session, round_id, [each.id for each in places], subject)
-    return [PublicPart(each, figures_told(told.get(each.id), subject)) for each in places]
+    scale = scale_of_round(round_id, subject)
+    return [PublicPart(each, figures_told(told.get(each.id), scale)) for each in places]

@@ -10,8 +10,9 @@ from typing import Any, Literal, get_args
 import msgspec
 
 from rightlevel.programme.errors import Fault
-from rightlevel.programme.figures.model import INDICATORS, Counts, Figures, figures_of, share_of
+from rightlevel.programme.figures.model import Counts, Figures, figures_of, share_of
 from rightlevel.programme.figures.suppression import Detail, Unit, withhold
+from rightlevel.programme.levels import Scale
 from rightlevel.programme.permissions import Subject
 
 EVERYWHERE = 0
@@ -147,7 +148,7 @@ def page_faults(change: PublicPageChange) -> list[Fault]:
     return faults
 
 
-def told_of(place_id: int, unit: Unit, detail: Detail, subject: Subject) -> list[Told]:
+def told_of(place_id: int, unit: Unit, detail: Detail, scale: Scale) -> list[Told]:
     """Everything that may be told of a place at its detail, all grades and sexes first; nothing where not even its roll may."""
     detail = min(detail, Detail.GRADES)
     if detail < Detail.ROLL:
@@ -155,7 +156,7 @@ def told_of(place_id: int, unit: Unit, detail: Detail, subject: Subject) -> list
     sexes = sorted({cell.sex for cell in unit if cell.sex}) if detail >= Detail.SEXES else []
     grades = sorted({cell.grade for cell in unit if cell.grade}) if detail >= Detail.GRADES else []
     return [
-        _told(place_id, unit, detail, subject, grade=grade, sex=sex)
+        _told(place_id, unit, detail, scale, grade=grade, sex=sex)
         for grade, sex in product((None, *grades), (None, *sexes))
     ]
 
@@ -164,7 +165,7 @@ def _told(
     place_id: int,
     unit: Unit,
     detail: Detail,
-    subject: Subject,
+    scale: Scale,
     *,
     grade: int | None,
     sex: int | None,
@@ -175,12 +176,12 @@ def _told(
         if grade in (None, cell.grade) and sex in (None, cell.sex)
     ]
     counts = Counts(*map(sum, zip(*chosen, strict=True))) if chosen else NOTHING
-    figures = withhold(figures_of(counts, subject), detail, grade=grade, sex=sex)
+    figures = withhold(figures_of(counts, scale.subject, scale), detail, grade=grade, sex=sex)
     bands = [each.numerator for each in figures.indicators if each.numerator is not None]
     levels = [each.count for each in figures.levels if each.count is not None]
     return Told(
         place_id=place_id,
-        subject=subject,
+        subject=scale.subject,
         grade=grade or 0,
         sex=sex or 0,
         enrolled=figures.enrolled or 0,
@@ -190,13 +191,12 @@ def _told(
     )
 
 
-def figures_told(told: Told | None, subject: Subject) -> Figures:
+def figures_told(told: Told | None, scale: Scale) -> Figures:
     """The figures that published numbers say; of nothing that is told, all is withheld."""
-    empty = withhold(figures_of(NOTHING, subject), Detail.NOTHING, grade=None, sex=None)
+    empty = withhold(figures_of(NOTHING, scale.subject, scale), Detail.NOTHING, grade=None, sex=None)
     if told is None:
         return empty
     levels, bands, n = told.levels, told.bands, told.assessed
-    mine = [each for each in INDICATORS if each.subject == subject]
     return msgspec.structs.replace(
         empty,
         enrolled=told.enrolled,
@@ -215,7 +215,7 @@ def figures_told(told: Told | None, subject: Subject) -> Figures:
                 numerator=None if bands is None else bands[at],
                 share=None if bands is None or n is None else share_of(bands[at], n),
             )
-            for at, each in enumerate(empty.indicators[: len(mine)])
+            for at, each in enumerate(empty.indicators)
         ],
         is_withheld=levels is None,
     )

@@ -91,9 +91,9 @@ with recursive way as (
     from way
     join published_place p on p.round_id = %(round_id)s and p.place_id = way.parent_id
 )
-select place_id as id, depth::integer as depth, code, name_local, name_latin
-from way
-order by depth
+select w.place_id as id, w.depth::integer as depth, w.code, w.name_local, w.name_latin
+from way w
+order by w.depth
 limit 10
 
 -- name: places_on

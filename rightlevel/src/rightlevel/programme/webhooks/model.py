@@ -66,7 +66,7 @@ class NewWebhook(msgspec.Struct, frozen=True):
 
     name: str
     url: str
-    events: list[WebhookEvent] = []
+    events: list[WebhookEvent]
 
 
 class WebhookChange(msgspec.Struct, frozen=True):

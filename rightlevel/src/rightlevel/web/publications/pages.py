@@ -11,7 +11,7 @@ from flatwater.contract import Everyone, Html, Raw
 from flatwater.rate_limit import RateClass
 from rightlevel.programme.audit.export import csv_line, defused
 from rightlevel.programme.figures import Figures
-from rightlevel.programme.levels import SCALES
+from rightlevel.programme.levels import scale_of_round
 from rightlevel.programme.publications import PublicFigures, PublicQuery, read_public_figures
 from rightlevel.web.feature import IN_PAGES
 from rightlevel.web.language import N_, Language, languages_in
@@ -28,7 +28,7 @@ SEXES = {None: N_("Boys and girls"), 1: N_("Boys"), 2: N_("Girls")}
 COLUMNS: Final = (
     "round",
     "year",
-    "published_on",
+    "published_at",
     "subject",
     "place_code",
     "place",
@@ -75,7 +75,7 @@ async def public_page(request: Request, *, query: PublicWanted) -> Html:
         "publications/public.html",
         "/public",
         found=found,
-        scale=SCALES[found.subject],
+        scale=scale_of_round(found.round.id, found.subject),
         languages={},
         notice_text="",
         has_held=False,
@@ -118,7 +118,7 @@ def _line(found: PublicFigures, place: Any, cell: tuple[int | None, int | None],
     head = [
         found.round.kind,
         defused(found.round.year_name),
-        found.round.published_at.date().isoformat(),
+        found.round.published_at.isoformat(timespec="seconds"),
         found.subject,
         defused(place.code),
         defused(place.name_local),
