@@ -177,7 +177,7 @@ UNDER: dict[str, str] = {
     "import marks": "import_run",
     "webhooks": "webhook_delivery",
     "complete schools": "webhook",
-    "round days": "round_day",
+    "round days": "round",
 }
 """A table without which each of these can't do its work."""
 WITHOUT_A_TABLE = LOOPS - set(UNDER) - {"imports", "import progress"}
