@@ -17,6 +17,7 @@ from rightlevel.database import server as database_server
 from rightlevel.database.roles import OWNER
 from rightlevel.database.server import PrivateServer
 from rightlevel.database.sizing import server_settings
+from rightlevel.programme.levels import NOTHING_ELSE, measured
 
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.append(str(Path(__file__).parents[2]))  # the reader of rendered forms is the simulation's
@@ -107,6 +108,9 @@ async def cast_in_place(new_database: NewDatabase, anyio_backend: object) -> Asy
 @pytest.fixture
 async def session(request: pytest.FixtureRequest, database: Database) -> AsyncIterator[Session]:
     """A read-write session in a transaction that is rolled back, with the cast in it where the test has one."""
+    measured.set(
+        NOTHING_ELSE
+    )  # tests share a context, and what one test's database measures by is no other's
     if "cast" in request.fixturenames:
         database = request.getfixturevalue("cast_in_place").database
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date
 from uuid import uuid4
 
@@ -21,12 +20,10 @@ from rightlevel.programme.figures.model import hold_different_ladders
 from rightlevel.programme.groups import CheckWrite, NewGrouping, enter_checks, propose_groups
 from rightlevel.programme.levels import (
     FIRST_KEYS,
-    NOTHING_ELSE,
     SCALES,
     Fork,
     Onward,
     Threshold,
-    measured,
     scale_at,
     scale_now,
     scale_of_round,
@@ -84,14 +81,6 @@ delete from scale_level where scale_id = (select id from scale where key = %(key
 """,
     origin="test_scales.py",
 )
-
-
-@pytest.fixture(autouse=True)
-def _forgets() -> Iterator[None]:
-    """What one test's database measures by is no other's."""
-    token = measured.set(NOTHING_ELSE)
-    yield
-    measured.reset(token)
 
 
 async def published(session: Session, cast: Cast, text: ScaleText | None = None) -> ScaleShown:
