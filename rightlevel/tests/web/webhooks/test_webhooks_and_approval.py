@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import pytest
-from serving import Served
+from serving import NewDatabase, Served, serving
 
 pytestmark = pytest.mark.anyio
 NEW = {"name": "Ministry", "url": "https://example.org/hook", "events": ["import.undone"]}
+
+
+@pytest.fixture
+async def site(
+    new_database: NewDatabase, tmp_path_factory: pytest.TempPathFactory, anyio_backend: object
+) -> AsyncIterator[Served]:
+    """A service of its own: in the shared one others end assignments."""
+    async with serving(new_database(), tmp_path_factory.mktemp("approval")) as opened:
+        yield opened
 
 
 async def test_a_webhook_is_made_seen_tried_changed_and_taken_away(served: Served) -> None:
@@ -42,16 +52,16 @@ async def test_a_webhook_is_made_seen_tried_changed_and_taken_away(served: Serve
         assert (await client.get(path)).status_code == 404
 
 
-async def test_approval_goes_from_hand_to_hand_over_http(served: Served) -> None:
-    number, school = served.cast.round, served.cast.school_b
+async def test_approval_goes_from_hand_to_hand_over_http(site: Served) -> None:
+    number, school = site.cast.round, site.cast.school_b
     steps = f"/api/v1/rounds/{number}/approval-steps"
     path = f"/api/v1/rounds/{number}/approvals/{school}"
-    async with served.client("coordinator") as leader:
+    async with site.client("coordinator") as leader:
         version = (await leader.get(f"/api/v1/rounds/{number}")).json()["version"]
         on = await leader.put(steps, json={"version": version, "steps": ["school", "programme"]})
         assert on.json()["approval_steps"] == ["school", "programme"]
         try:
-            async with served.client("teacher_elsewhere", by="cookie") as teacher:
+            async with site.client("teacher_elsewhere", by="cookie") as teacher:
                 page = await teacher.get(f"/rounds/{number}/approvals/{school}")
                 assert f"{path.removeprefix('/api/v1')}/approve" in page.text
                 sent = await teacher.post(
@@ -62,7 +72,7 @@ async def test_approval_goes_from_hand_to_hand_over_http(served: Served) -> None
             found = (await leader.get(path)).json()
             assert (found["approval"]["state"], found["may_approve"]) == ("programme", True)
             version = found["approval"]["version"]
-            async with served.client("teacher") as other:
+            async with site.client("teacher") as other:
                 assert (await other.get(path)).status_code == 403
             stale = await leader.post(f"{path}/approve", json={"version": 0})
             assert stale.status_code == 409
