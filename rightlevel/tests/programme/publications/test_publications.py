@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import product
 
+import msgspec
 import pytest
 from people import NOW, Cast
 from small_cells import Released, World, fill, numbers_in, small_cells_told
@@ -14,6 +15,7 @@ from flatwater.queries import read_queries
 from flatwater.transaction import ConstraintViolated, Session
 from rightlevel.programme.errors import Forbidden, Invalid, NotFound
 from rightlevel.programme.figures import FigureQuery, figures_below, read_figures
+from rightlevel.programme.levels import FIRST_KEYS, NOTHING_ELSE, measured
 from rightlevel.programme.publications import (
     SPLITS,
     PublicPageChange,
@@ -26,6 +28,8 @@ from rightlevel.programme.publications import (
 )
 from rightlevel.programme.publications.actions import NotSealed
 from rightlevel.programme.rounds import amending, seal_round, seal_some_schools, set_round_state
+from rightlevel.programme.scales import NewScale, publish_scale, read_scale, start_scale
+from rightlevel.programme.tools import ensure_first_tools
 
 pytestmark = pytest.mark.anyio
 CLOCK = StandingClock(NOW)
@@ -34,6 +38,9 @@ QUERIES = read_queries(
 -- name: remove_one
 -- One result of a frozen round is taken out.
 update result set deleted_at = now() where id = (select id from result where round_id = %(round)s and school_id = %(school)s and deleted_at is null limit 1)
+-- name: measure_by
+-- A round is measured by another scale.
+update round set language_scale = %(scale)s::uuid where id = %(round)s
 -- name: tell_a_child
 -- Somebody writes a number of one child past the program.
 insert into published_figure (round_id, place_id, subject, grade, sex, enrolled, assessed, bands, levels)
@@ -168,3 +175,20 @@ async def test_what_is_published_is_told_to_whoever_publishes(session: Session, 
     assert (published.places, published.is_shown) == (5, True)
     found = await read_public_page(session, cast.admin)
     assert [each.round_id for each in found.publications] == [cast.round]
+
+
+async def test_a_stranger_is_shown_a_round_by_its_own_scale(session: Session, cast: Cast) -> None:
+    await fill(session, cast, 2)
+    await ensure_first_tools(session)
+    there = (await read_scale(session, cast.coordinator, FIRST_KEYS["language"])).text
+    lowest = msgspec.structs.replace(there.rungs[0], colour="#4d004b")
+    text = msgspec.structs.replace(there, name="Riverland", rungs=[lowest, *there.rungs[1:]])
+    draft = (await start_scale(session, cast.coordinator, NewScale(text=text), CLOCK)).row
+    await publish_scale(session, cast.coordinator, draft.key, CLOCK, edited=draft.edited)
+    await session.execute(QUERIES["measure_by"], {"round": cast.round, "scale": draft.key})
+    await freeze(session, cast)
+    await publish_round(session, cast.admin, cast.round, CLOCK)
+    await change_public_page(session, cast.admin, PublicPageChange(4, "levels", is_on=True))
+    measured.set(NOTHING_ELSE)
+    found = await read_public_figures(session, PublicQuery(cast.round, "language", None))
+    assert found.cells[0].figures.levels[0].colour == lowest.colour

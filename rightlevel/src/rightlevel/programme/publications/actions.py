@@ -35,6 +35,7 @@ from rightlevel.programme.publications.model import (
 )
 from rightlevel.programme.publications.store import Standing
 from rightlevel.programme.rounds import read_round, read_snapshot
+from rightlevel.programme.scales import KeptScales, learn_scales
 
 
 class NotSealed(Conflict):
@@ -186,7 +187,7 @@ def _parts(family: Family | None, detail: Detail, subject: Subject) -> dict[int,
 async def read_public_figures(session: Session, asked: PublicQuery) -> PublicFigures:
     """What is published of a place in a round, for anybody. *Errors*: NotFound where nothing is shown, or not so deep; Invalid.
 
-    *Cost*: six statements over what was published; nothing of a child is read.
+    *Cost*: eight statements over what was published and by which scales; nothing of a child is read.
     """
     subject = subject_asked(asked.subject)
     page = await store.find_page(session)
@@ -197,6 +198,7 @@ async def read_public_figures(session: Session, asked: PublicQuery) -> PublicFig
     way = await store.way_to(session, chosen.id, asked.place_id or EVERYWHERE)
     if not way or way[-1].depth > page.depth:
         raise NotFound
+    await learn_scales(session, KeptScales())  # nobody is asking, with whom it would be learned
     place = way[-1].place
     told = await store.figures_of_place(session, chosen.id, place.id, subject)
     parts = await store.published_places_on(session, chosen.id, place.id, page.depth)
