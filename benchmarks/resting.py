@@ -252,7 +252,7 @@ def _days(service: Any, tokens: list[str]) -> list[list[Request]]:
         # Its days are over in the made-up country; the others give way, whatever their order would be.
         connection.execute("alter table round disable trigger user")
         connection.execute(
-            "update round set starts_on = date '2019-01-01' + id::int * 2, ends_on = date '2019-01-01' + id::int * 2 where ends_on >= current_date"
+            "update round set starts_on = date '2019-01-01' + id::int * 2, ends_on = date '2019-01-01' + id::int * 2 where ends_on >= current_date - 1"
         )
         round_id, on = connection.execute(
             "update round set state = 'open', starts_on = current_date - 1, ends_on = current_date + 1 where id = (select r.id from round r join school_year y"
