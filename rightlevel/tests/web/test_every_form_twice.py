@@ -21,6 +21,7 @@ NOT_THE_PROGRAMMES = frozenset(
         "election",
         "host_standing",
         "loop_standing",
+        "round_day",
         "write_receipt",
         "person_session",
         "sign_in_failure",
