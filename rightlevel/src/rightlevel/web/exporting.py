@@ -12,8 +12,7 @@ from rightlevel.programme.accounts import actor_by_token
 from rightlevel.programme.errors import NotFound
 from rightlevel.programme.exports import ExportAsk, begin_export
 from rightlevel.programme.permissions import Actor
-from rightlevel.programme.scales import learn_scales
-from rightlevel.web.application import is_secure
+from rightlevel.web.application import is_secure, learn
 from rightlevel.web.authority import write_as
 from rightlevel.web.request import WRITE_S, Request, actor_of
 
@@ -60,7 +59,7 @@ async def live_holder(request: Request, session: Session, secret: str) -> Actor:
     # An address is passed on, pasted and kept: one that could write is none.
     if actor is None or actor.token is None or actor.token.may_write:
         raise NotFound
-    await learn_scales(session, request.app.scales, mark=actor.language_mark)
+    await learn(session, request.app, actor)
     return actor
 
 

@@ -10,6 +10,7 @@ from uuid import uuid4
 import anyio
 import httpx
 import pytest
+from files_brought_in import ended, faults_of, send, undo
 from serving import OneDatabase, Served, serving
 
 from flatwater.rate_limit import MemoryRateLimiter
@@ -30,37 +31,6 @@ async def site(
 def later(site: Served) -> None:
     """Each test comes when the files of the one before are forgotten: so many at once are too many."""
     site.platform.vitals.rates.memory = MemoryRateLimiter()
-
-
-async def ended(client: httpx.AsyncClient, run_id: str) -> dict[str, Any]:
-    with anyio.fail_after(30):
-        while (run := (await client.get(f"/api/v1/imports/{run_id}")).json())["ended_at"] is None:
-            await anyio.sleep(0.02)
-    return run
-
-
-async def send(
-    client: httpx.AsyncClient, kind: str, text: str | bytes, *, dry: bool = False, **fields: str
-) -> dict[str, Any]:
-    data = text.encode() if isinstance(text, str) else text
-    answer = await client.post(
-        "/api/v1/imports",
-        data={"kind": kind, "dry_run": str(dry).lower()} | fields,
-        files={"file": ("in.csv", data, "text/csv")},
-    )
-    assert answer.status_code == 202, answer.text
-    return await ended(client, answer.json()["id"])
-
-
-async def undo(client: httpx.AsyncClient, run: dict[str, Any]) -> dict[str, Any]:
-    answer = await client.post(f"/api/v1/imports/{run['id']}/undo")
-    assert answer.status_code == 202, answer.text
-    return await ended(client, answer.json()["id"])
-
-
-async def faults_of(client: httpx.AsyncClient, run: dict[str, Any]) -> list[tuple[int, str, str]]:
-    found = (await client.get(f"/api/v1/imports/{run['id']}/faults")).json()["items"]
-    return [(each["row_number"], each["column_name"], each["rule"]) for each in found]
 
 
 async def rows_of(client: httpx.AsyncClient, run: dict[str, Any]) -> dict[int, dict[str, Any]]:

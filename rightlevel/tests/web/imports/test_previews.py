@@ -11,6 +11,8 @@ from typing import Any
 import anyio
 import httpx
 import pytest
+from files_brought_in import ended
+from files_brought_in import send as bring_in
 from serving import OneDatabase, Served, serving
 
 pytestmark = pytest.mark.anyio
@@ -25,21 +27,8 @@ async def site(
         yield opened
 
 
-async def ended(client: httpx.AsyncClient, run_id: str) -> dict[str, Any]:
-    with anyio.fail_after(30):
-        while (run := (await client.get(f"/api/v1/imports/{run_id}")).json())["ended_at"] is None:
-            await anyio.sleep(0.02)
-    return run
-
-
 async def send(client: httpx.AsyncClient, text: str, *, dry: bool = True, **fields: str) -> dict[str, Any]:
-    answer = await client.post(
-        "/api/v1/imports",
-        data={"kind": "students", "dry_run": str(dry).lower()} | fields,
-        files={"file": ("in.csv", text.encode(), "text/csv")},
-    )
-    assert answer.status_code == 202, answer.text
-    return await ended(client, answer.json()["id"])
+    return await bring_in(client, "students", text, dry=dry, **fields)
 
 
 async def rows_of(client: httpx.AsyncClient, run: dict[str, Any], **asked: Any) -> list[dict[str, Any]]:

@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator, Callable
 from html import unescape
 from typing import Any
 
-import anyio
 import httpx
 import pytest
+from files_brought_in import ended, faults_of, undo
+from files_brought_in import send as bring_in
 from serving import OneDatabase, Served, serving
 
 pytestmark = pytest.mark.anyio
@@ -24,34 +25,10 @@ async def site(
         yield opened
 
 
-async def ended(client: httpx.AsyncClient, run_id: str) -> dict[str, Any]:
-    with anyio.fail_after(30):
-        while (run := (await client.get(f"/api/v1/imports/{run_id}")).json())["ended_at"] is None:
-            await anyio.sleep(0.02)
-    return run
-
-
 async def send(
     client: httpx.AsyncClient, text: str, *, dry: bool = False, kind: str = "results", **fields: str
 ) -> dict[str, Any]:
-    answer = await client.post(
-        "/api/v1/imports",
-        data={"kind": kind, "dry_run": str(dry).lower()} | fields,
-        files={"file": ("in.csv", text.encode(), "text/csv")},
-    )
-    assert answer.status_code == 202, answer.text
-    return await ended(client, answer.json()["id"])
-
-
-async def undo(client: httpx.AsyncClient, run: dict[str, Any]) -> dict[str, Any]:
-    answer = await client.post(f"/api/v1/imports/{run['id']}/undo")
-    assert answer.status_code == 202, answer.text
-    return await ended(client, answer.json()["id"])
-
-
-async def faults_of(client: httpx.AsyncClient, run: dict[str, Any]) -> list[tuple[int, str, str]]:
-    found = (await client.get(f"/api/v1/imports/{run['id']}/faults")).json()["items"]
-    return [(each["row_number"], each["column_name"], each["rule"]) for each in found]
+    return await bring_in(client, kind, text, dry=dry, **fields)
 
 
 async def children(client: httpx.AsyncClient, prefix: str, count: int = 3) -> dict[str, str]:
