@@ -27,8 +27,10 @@ async def site(
         yield opened
 
 
-async def send(client: httpx.AsyncClient, text: str, *, dry: bool = True, **fields: str) -> dict[str, Any]:
-    return await bring_in(client, "students", text, dry=dry, **fields)
+async def send(
+    client: httpx.AsyncClient, text: str, *, dry: bool = True, kind: str = "students", **fields: str
+) -> dict[str, Any]:
+    return await bring_in(client, kind, text, dry=dry, **fields)
 
 
 async def rows_of(client: httpx.AsyncClient, run: dict[str, Any], **asked: Any) -> list[dict[str, Any]]:

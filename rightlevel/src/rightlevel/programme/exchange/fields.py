@@ -335,6 +335,13 @@ _LOCAL_NAME: Final = Field(
     reads="name",
 )
 
+_LATIN_NAME: Final = Field(
+    "name_latin",
+    _fixed(text_of(200, blank="")),
+    ("name_latin", "latin name", "english name", "name in english", "ឈ្មោះឡាតាំង"),
+    reads="name",
+)
+
 FIELDS: Final[dict[Kind, tuple[Field, ...]]] = {
     "places": (
         Field(
@@ -351,12 +358,7 @@ FIELDS: Final[dict[Kind, tuple[Field, ...]]] = {
             reads="code",
         ),
         _LOCAL_NAME,
-        Field(
-            "name_latin",
-            _fixed(text_of(200, blank="")),
-            ("name_latin", "latin name", "english name", "name in english", "ឈ្មោះឡាតាំង"),
-            reads="name",
-        ),
+        _LATIN_NAME,
         Field(
             "parent",
             _fixed(code_of(400, blank=NULL)),
@@ -403,12 +405,7 @@ FIELDS: Final[dict[Kind, tuple[Field, ...]]] = {
             is_unique=True,
             reads="name",
         ),
-        Field(
-            "name_latin",
-            _fixed(text_of(200, blank="")),
-            ("name_latin", "latin name", "english name", "name in english", "ឈ្មោះឡាតាំង"),
-            reads="name",
-        ),
+        _LATIN_NAME,
         Field(
             "ownership",
             _fixed(choice_of(_OWNERSHIP)),
