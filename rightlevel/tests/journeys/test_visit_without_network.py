@@ -568,6 +568,7 @@ def test_a_group_is_tested_quickly_without_a_network(phone: Phone, site: Site) -
     tap(page, name, "Words")
     expect(row_of(page, name)).to_contain_text("On this phone")
     tap(page, name, "Paragraph")
+    expect(row_of(page, name)).to_contain_text("On this phone")
     page.close()
     page = phone.page()
     page.goto("/phone/en")

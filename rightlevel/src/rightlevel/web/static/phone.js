@@ -575,7 +575,7 @@
   const phone = {
     words, make, filled, title, say, button, show, number, dayText, counted, keep, go: (...where) => go(...where), home: () => home(), today: () => today(),
     nameOf: (choice) => nameOf(choice), gradeName: (grade) => gradeName(grade), className: (each) => className(each), groupName: (each) => groupName(each),
-    classesOf, children, reasonOf: (item) => reasonOf(item), oneWaiting: (item) => oneWaiting(item), lastItem: (key) => lastItem(key),
+    classesOf, children, reasonOf: (item) => reasonOf(item), oneWaiting: (item) => oneWaiting(item), lastItem: (key) => lastItem(key), saving,
     guidedAbout: (subject, tools) => guidedAbout(subject, tools), notice: () => (notice ? say(notice, "good") : null),
     due, leaving: (deed, changed) => { [onLeaving, onChanged] = [deed, changed]; }, fault: () => make("p", { class: "fault", role: "alert", hidden: true }),
     get pack() { return pack; }, get items() { return items; },
@@ -814,6 +814,11 @@
     const told = document.getElementById("progress");
     if (told) told.textContent = progressOf(children, subject);
   }
+  // What a row said of an earlier tap is no longer so once it is tapped again.
+  function saving(told) {
+    told.className = "grid-state mute";
+    told.textContent = words.saving;
+  }
   async function tapped(child, subject, choice) {
     const place = document.getElementById(`child-${child.id}`);
     const told = place?.querySelector(".grid-state");
@@ -821,6 +826,7 @@
     const known = stateOf(child, subject);
     const tool = document.getElementById("f-tool")?.value;
     place.dataset.saving = "yes";
+    saving(told);
     try {
       await keepResult(child, subject, {
         outcome: isOther ? choice : "assessed", level: isOther ? null : choice, method: "grid",

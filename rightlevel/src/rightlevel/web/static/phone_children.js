@@ -180,16 +180,18 @@ const phoneChildren = (phone) => {
       const chosen = item?.body.level ?? (isThere ? member.level : null);
       const told = make("span", { class: `grid-state ${item && item.state !== "waiting" ? "bad-text" : item || isThere ? "good-text" : "mute"}`, "aria-live": "polite" },
         item ? (item.state === "waiting" ? `✓ ${words.on_phone}` : phone.reasonOf(item)) : isThere ? `✓ ${words.on_server}` : member.level ? words.level[member.level] : "");
-      const made = make("div", { class: "grid-row", role: "group", "aria-label": member.name, onchange: async (event) => {
+      const made = make("div", { class: "grid-row", role: "group", "aria-label": member.name, onchange: async ({ target }) => {
+        phone.saving(told);
         try {
-          const { level } = { level: event.target.value };
-          await phone.keep("check", { id: phoneStore.newId(), student_id: member.student_id, subject: group.subject, level, checked_on: day.value, version: null });
+          await phone.keep("check", {
+            id: phoneStore.newId(), student_id: member.student_id, subject: group.subject, level: target.value, checked_on: day.value, version: null,
+          });
           made.replaceWith(row(member));
         } catch (error) {
           if (!(error instanceof NotKept)) throw error;
           told.className = "grid-state bad-text";
           told.textContent = error.why === "full" ? words.not_kept_full : words.not_kept;
-          event.target.checked = false;
+          for (const each of made.querySelectorAll("input")) each.checked = each.value === chosen;
         }
       } },
       make("div", { class: "grid-head" }, make("p", {}, make("span", { class: "grid-name" }, member.name)), make("div", { class: "grid-answer" }, told)),

@@ -203,6 +203,7 @@ const phoneVisits = (phone) => {
     const saveAndTell = async () => {
       try {
         await save();
+        if (isChanged) return; // and is saved in its turn
         told.className = "mute small";
         told.textContent = stateOf(visitOf(id));
       } catch (error) {
@@ -216,6 +217,8 @@ const phoneVisits = (phone) => {
     for (const each of ["input", "change"]) page.addEventListener(each, () => {
       show_();
       isChanged = true;
+      told.className = "mute small";
+      if (told.textContent !== words.saving) told.textContent = words.saving;
       clearTimeout(timer);
       timer = setTimeout(saveAndTell, AFTER_MS);
     });
