@@ -557,6 +557,23 @@ def test_a_child_is_moved_to_another_group_without_a_network(phone: Phone, site:
     expect(second).to_contain_text("Bopha")
 
 
+# Keeps the phone's own store busy, as a slow card does, until it is let go.
+HOLD_THE_STORE = """() => new Promise((resolve, reject) => {
+  const asked = indexedDB.open("rightlevel");
+  asked.onerror = () => reject(asked.error);
+  asked.onsuccess = () => {
+    const transaction = asked.result.transaction(["outbox"], "readwrite");
+    const store = transaction.objectStore("outbox");
+    const again = () => {
+      resolve();
+      if (window.letGo) asked.result.close();
+      else store.count().onsuccess = again;
+    };
+    again();
+  };
+})"""
+
+
 def test_a_group_is_tested_quickly_without_a_network(phone: Phone, site: Site) -> None:
     site.run(_two_groups)
     page = phone.set_up()
@@ -567,7 +584,11 @@ def test_a_group_is_tested_quickly_without_a_network(phone: Phone, site: Site) -
     name = row.get_attribute("aria-label") or ""
     tap(page, name, "Words")
     expect(row_of(page, name)).to_contain_text("On this phone")
+    page.evaluate(HOLD_THE_STORE)
     tap(page, name, "Paragraph")
+    expect(row_of(page, name)).to_contain_text("Saving…")
+    expect(row_of(page, name)).not_to_contain_text("On this phone")
+    page.evaluate("() => { window.letGo = true; }")
     expect(row_of(page, name)).to_contain_text("On this phone")
     page.close()
     page = phone.page()
