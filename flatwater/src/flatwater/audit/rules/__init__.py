@@ -7,6 +7,7 @@ from typing import Final
 from flatwater.audit.rule import Rule
 from flatwater.audit.rules import (
     blocking_in_async,
+    cache_key_without_scope,
     cached_authorisation,
     client_per_request,
     connection_held,
@@ -38,6 +39,7 @@ from flatwater.audit.rules import (
 
 RULES: Final[tuple[Rule, ...]] = (
     blocking_in_async.RULE,
+    cache_key_without_scope.RULE,
     cached_authorisation.RULE,
     client_per_request.RULE,
     connection_held.RULE,

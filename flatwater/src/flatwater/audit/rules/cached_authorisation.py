@@ -20,9 +20,10 @@ _DECORATES: Final = re.compile(
     r"(?:^|[._])(?:cached?|lru_cache|alru_cache|ttl_cache|memoize[d]?|cached_method|cache_region)(?:$|[._(])",
     re.IGNORECASE,
 )
-_HOLDS: Final = re.compile(
+HOLDS: Final = re.compile(
     r"(?:^|[._])cached?(?:s|_\w+)?$|_cache$|^redis|\.redis(?:_client)?$|\bmemcache", re.IGNORECASE
 )
+"""Names of what holds entries by key."""
 _NOT_CACHES: Final = re.compile(
     r"cache_(?:control|key|headers?)|clear|invalidat|evict|purge|bust|cached_property", re.IGNORECASE
 )
@@ -68,7 +69,7 @@ def _lookups(module: Module, function: Function) -> Iterator[Hit]:
             case _:
                 continue
         name = module.dotted(held)
-        if _HOLDS.search(name) and not _NOT_CACHES.search(name):
+        if HOLDS.search(name) and not _NOT_CACHES.search(name):
             yield Hit(
                 node,
                 f"`{function.name}` reads `{shown(node)}`, which may be older than the permission.",
