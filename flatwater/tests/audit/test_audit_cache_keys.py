@@ -86,6 +86,29 @@ def page(user, number):
     require(user, "read")
     return cache.get_or_set(f"page:{number}", lambda: load(number))
 """,
+    "an object that others may see too was chosen by a right": """
+def page(request, slug):
+    project = first(Project.objects.visible_for(request.user), slug=slug)
+    key = f"page:{slug}"
+    page = cache.get(key)
+    if page is None:
+        page = draw(project)
+        cache.set(key, page)
+    return page
+""",
+    "a container of one request": """
+def page(user):
+    page_cache = of_this_request()
+    if "page" not in page_cache:
+        page_cache["page"] = load(user)
+    return page_cache["page"]
+""",
+    "a container that was handed over": """
+def page(user, page_cache):
+    if "page" in page_cache:
+        return page_cache["page"]
+    page_cache["page"] = load(user)
+""",
     "a default is no loader": """
 def seen(user, number):
     return cache.get(f"seen:{number}", default_of(user))
