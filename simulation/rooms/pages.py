@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 from simulation.deeds import KINDS, Deed, World
@@ -632,6 +633,8 @@ plain(
     "POST /groups/{id}/suggestion",
     roles=OWNERS,
     given=grouped,
+    # Half by whoever works there, who may have one class only and is offered no button; half by who leads.
+    school_of=lambda w, chosen: chosen["school"] if w.chance(0.5) else None,
     weight=0.03,
     form=(
         lambda w, d: f"/schools/{_id(w, d, 'school')}/groups?subject={d.given['subject']}",
@@ -860,7 +863,14 @@ _choosing(
 
 
 async def _suggestion_here(go: Any, w: World, d: Deed) -> Any:
-    await with_suggestion(go, w, d)
+    """The first that a page offers; of all schools that have groups where its own has none to make."""
+    if not await with_suggestion(go, w, d):
+        for known in list(w.things.get("grouping", {}).values()):
+            other = {name: known.get(name) for name in ("school", "subject")}
+            if known.get("is_accepted") and other["school"] in w.ids and other != d.given:
+                d = replace(d, given=other)
+                if await with_suggestion(go, w, d):
+                    break
     page = f"/schools/{_id(w, d, 'school')}/groups?subject={d.given['subject']}"
     return await go.form_like(page, r"/groups/[^/]+/suggestion")
 
