@@ -33,6 +33,11 @@ Typed = Callable[[World, Deed], dict[str, Any]]
 Then = Callable[[Any, World, Deed], Awaitable[Any]]
 
 
+def _half_there(w: World, chosen: dict[str, Any]) -> str | None:
+    """Half by whoever works there, to whom a page may offer no button; half by anybody of the deed's roles, mostly from elsewhere."""
+    return chosen["school"] if w.chance(0.5) else None
+
+
 async def _nothing(_go: Any, _w: World, _d: Deed) -> Any:
     return {}
 
@@ -367,6 +372,7 @@ plain(
     "POST /schools/{id}/duplicates",
     roles=MENTORS,
     given=a_school,
+    school_of=_half_there,
     weight=0.05,
     form=(
         given("school", "/schools/", "/duplicates"),
@@ -633,8 +639,7 @@ plain(
     "POST /groups/{id}/suggestion",
     roles=OWNERS,
     given=grouped,
-    # Half by whoever works there, who may have one class only and is offered no button; half by who leads.
-    school_of=lambda w, chosen: chosen["school"] if w.chance(0.5) else None,
+    school_of=_half_there,
     weight=0.03,
     form=(
         lambda w, d: f"/schools/{_id(w, d, 'school')}/groups?subject={d.given['subject']}",
