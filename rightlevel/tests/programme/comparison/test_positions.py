@@ -42,7 +42,11 @@ async def test_a_school_is_where_it_says_and_a_place_at_the_middle_of_its_open_s
     assert named == {"North District": Position(11.5, 105.0), "South District": None}
     schools = await compare(session, cast.coordinator, asked(cast, cast.district_1))
     told = dict(
-        zip([each.name_local for each in schools.units], await positions_of(session, schools.units), strict=True)
+        zip(
+            [each.name_local for each in schools.units],
+            await positions_of(session, schools.units),
+            strict=True,
+        )
     )
     assert told["Alpha School"] == Position(11.0, 104.0)
     own = await compare(session, cast.teacher, asked(cast, None))

@@ -40,7 +40,9 @@ def test_shares_have_the_same_steps_on_every_map_and_what_is_withheld_has_none()
 
 def test_a_change_in_levels_is_told_apart_by_what_there_is() -> None:
     shifts = [
-        Compared(is_school=True, id=at, code="", name_local="", n=20, part=None, estimate=Interval(at / 2, 0, 9))
+        Compared(
+            is_school=True, id=at, code="", name_local="", n=20, part=None, estimate=Interval(at / 2, 0, 9)
+        )
         for at in (-1, 0, 4)
     ]
     drawn = draw(shifts, [Position(at, at) for at in range(3)], is_share=False)

@@ -7,4 +7,13 @@ from rightlevel.programme.comparison.actions import compare
 from rightlevel.programme.comparison.model import MEASURES, Compared, Comparison, ComparisonQuery, Measure
 from rightlevel.programme.comparison.positions import Position, positions_of
 
-__all__ = ["MEASURES", "Compared", "Comparison", "ComparisonQuery", "Measure", "Position", "compare", "positions_of"]
+__all__ = [
+    "MEASURES",
+    "Compared",
+    "Comparison",
+    "ComparisonQuery",
+    "Measure",
+    "Position",
+    "compare",
+    "positions_of",
+]

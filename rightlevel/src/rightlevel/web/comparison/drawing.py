@@ -73,7 +73,10 @@ def draw(units: list[Compared], positions: list[Position | None], *, is_share: b
 
 def features(units: list[Compared], positions: list[Position | None], measure: str) -> dict[str, Any]:
     """The same as a GeoJSON FeatureCollection; what has no position is in it with no geometry. *Source*: RFC 7946."""
-    return {"type": "FeatureCollection", "features": list(map(_feature, units, positions, [measure] * len(units)))}
+    return {
+        "type": "FeatureCollection",
+        "features": list(map(_feature, units, positions, [measure] * len(units))),
+    }
 
 
 def _feature(unit: Compared, at: Position | None, measure: str) -> dict[str, Any]:

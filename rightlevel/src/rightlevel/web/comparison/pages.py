@@ -9,7 +9,14 @@ import msgspec
 from flatwater.clock import today
 from flatwater.contract import Html, Raw
 from rightlevel.programme.audit.export import csv_line, defused
-from rightlevel.programme.comparison import MEASURES, Compared, Comparison, ComparisonQuery, compare, positions_of
+from rightlevel.programme.comparison import (
+    MEASURES,
+    Compared,
+    Comparison,
+    ComparisonQuery,
+    compare,
+    positions_of,
+)
 from rightlevel.programme.permissions import May, sees_small_cells
 from rightlevel.programme.rounds import Round
 from rightlevel.web.comparison.drawing import Drawing, draw, features
