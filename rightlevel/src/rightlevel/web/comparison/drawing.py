@@ -31,7 +31,7 @@ class Point(msgspec.Struct, frozen=True):
 
 
 class Drawing(msgspec.Struct, frozen=True):
-    """The points, the largest last so that none hides a smaller one's name, and how many units have no position."""
+    """The points in the list's order, so that smaller ones lie on larger ones, and how many units have no position."""
 
     height: int
     points: list[Point]
