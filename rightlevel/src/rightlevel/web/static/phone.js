@@ -535,7 +535,7 @@
   const dueText = (subject) => make("p", { class: "notice warn" }, icon("warn"), make("span", {}, filled(words.exercise_due, { subject: words.subject[subject] }), " ",
     make("a", { href: "/exercises" }, words.exercises)));
   const due = (schoolId, subject) => (isDue(pack.schools.find((each) => each.id === schoolId), subject) ? dueText(subject) : null);
-  const nameOf = (subject, choice) => words.level[subject][choice] ?? words.other[choice] ?? "–";
+  const nameOf = (subject, choice) => words.level[subject]?.[choice] ?? words.other[choice] ?? "–";
   const gradeName = (grade) => words.grade.replace("{number}", number.format(grade));
   const classKey = (each) => (each.class_id ? `class-${each.class_id}` : `grade-${each.grade}`);
   const className = (each) => (each.class_id ? `${gradeName(each.grade)} ${each.section}`.trim() : words.whole.replace("{grade}", gradeName(each.grade)));
