@@ -37,6 +37,18 @@ SIDEWAYS = """
   .map(each => each.outerHTML.slice(0, 90))
 """
 """A matrix or a list is read down on a phone; what is printed on paper (`.sheet`) keeps its columns."""
+OUT_OF_SCALE = """
+() => [...document.querySelectorAll('[class*="grow-"], [class*="wide-"], [class*="from-"]')].flatMap(each => {
+  const style = getComputedStyle(each), room = each.parentElement.getBoundingClientRect().width
+  return [...each.classList].flatMap(name => {
+    const [, what, told] = /^(grow|wide|from)-(\\d+)$/.exec(name) ?? []
+    const drawn = {grow: () => Number(style.flexGrow), wide: () => 100 * each.getBoundingClientRect().width / room,
+      from: () => 100 * parseFloat(style.insetInlineStart) / room}[what]?.()
+    return what && room && Math.abs(drawn - told) > .6 ? [`${name} is drawn as ${drawn}: ${each.outerHTML.slice(0, 90)}`] : []
+  })
+})
+"""
+"""A bar that isn't as long as its number says tells something else than the number beside it."""
 OVERFLOW = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 CONTRASTS = """
 () => {
@@ -80,6 +92,7 @@ def out_of_shape(page: Page, path: str) -> list[str]:
         faults.append(f"{path} is wider than the screen")
     faults += [f"{path}: {each}" for each in page.evaluate(SMALL_TARGETS)]
     faults += [f"{path} scrolls sideways: {each}" for each in page.evaluate(SIDEWAYS)]
+    faults += [f"{path}: {each}" for each in page.evaluate(OUT_OF_SCALE)]
     if page.locator("h1").count() != 1:
         faults.append(f"{path} has {page.locator('h1').count()} headings of the first rank")
     return faults

@@ -13,7 +13,7 @@ from playwright.sync_api import Locator, Page, Route, expect
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from test_fits_a_phone import faults_of
+from test_fits_a_phone import OUT_OF_SCALE, faults_of
 
 pytestmark = pytest.mark.browser
 
@@ -93,6 +93,8 @@ def test_a_mentor_tests_a_class_and_the_figures_follow(device: Device, site: Sit
     expect(reads).to_contain_text("3 of 5")
     reads.locator("summary").click()
     expect(reads).to_contain_text("÷ children assessed")
+    assert page.locator(".bar span").count() >= 4
+    assert page.evaluate(OUT_OF_SCALE) == []
     page.locator("table.counts").get_by_role("row", name=re.compile("Story")).get_by_role(
         "link"
     ).first.click()

@@ -11,7 +11,7 @@ from fill_school import fill_school, ground
 from serving import DEADLINE_S, NewDatabase, Served, serving
 
 from rightlevel.programme.permissions import may
-from rightlevel.web.app import STATIC
+from rightlevel.web.app import STATIC, all_routes
 from rightlevel.web.home.pages import WHERE
 from rightlevel.web.navigation import LEADING, WAYS, headings_of
 
@@ -124,6 +124,30 @@ async def test_what_is_inside_a_heading_stands_above_its_pages(full: Served) -> 
     inside = inside[: inside.index("</nav>")]
     assert {"/rounds", "/verification", "/visits", "/groups"} <= set(re.findall(r'href="([^"]+)"', inside))
     assert re.findall(r'href="([^"]+)" aria-current="page"', inside) == ["/verification"]
+
+
+UNDER_NO_ENTRY = {
+    "/code",
+    "/held-form",
+    "/join",
+    "/link-device",
+    "/phone/{language}",
+    "/public",
+    "/search",
+    "/sign-in",
+}
+
+
+def test_every_page_stands_under_an_entry_so_that_one_sees_where_one_is() -> None:
+    lost = {
+        route.path
+        for route in all_routes()
+        if route.method == "GET"
+        and route.is_page
+        and not any(way.is_here(route.path) for way in WAYS)
+        and not any(route.path == each or route.path.startswith(f"{each}/") for each in UNDER_NO_ENTRY)
+    }
+    assert not lost, f"say in `also` of an entry of WAYS where these stand: {sorted(lost)}"
 
 
 def test_each_idea_has_a_symbol_of_its_own() -> None:
