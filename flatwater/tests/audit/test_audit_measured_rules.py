@@ -833,3 +833,59 @@ def test_a_program_that_is_started_by_itself_is_advice_and_an_application_is_not
     text = 'def all_of_it(c):\n    c.execute("SELECT * FROM pupil")\n\nif __name__ == "__main__":\n    all_of_it(1)\n'
     found = audited(tmp_path, check_pupils=text, serves="app = FastAPI()\n" + text, github_mock__views=text)
     assert [priority for _, _, priority in found] == ["P2", "P3"]
+
+
+KINDS = """
+from sqlalchemy import select
+
+class Kiosk(Base):
+    __tablename__ = "kiosk"
+
+class Sale(Base):
+    __tablename__ = "sale"
+
+@app.get("/kiosks")
+def kiosks(db) -> list[dict]:
+    return db.execute(select(Kiosk)).scalars().all()
+
+@app.get("/sales")
+def sales(db) -> list[dict]:
+    return db.execute(select(Sale)).scalars().all()
+
+@app.post("/sales")
+def sell(db, what: str):
+    db.add(Sale(what=what))
+"""
+
+
+def test_a_whole_table_is_grave_where_a_request_is_seen_to_add_to_it() -> None:
+    for rule in ("unpaged-list", "query-without-limit"):
+        found = found_in(rule, kinds=KINDS)
+        assert {(each.where.symbol, each.priority) for each in found} == {("kiosks", "P3"), ("sales", "P1")}
+
+
+def test_a_container_is_grave_where_what_was_asked_for_is_its_key() -> None:
+    text = """
+class Offsets:
+    def __init__(self):
+        self.by_bot = {}
+        self.by_person = {}
+
+    def set_bot(self, bot, number):
+        self.by_bot[bot] = number
+
+    def set_person(self, person, number):
+        self.by_person[person] = number
+
+offsets = Offsets()
+
+@app.post("/seen/{person}")
+def seen(person: str):
+    offsets.set_person(person, 1)
+    offsets.set_bot(settings.bot, 1)
+"""
+    found = found_in("growing-container", offsets=text)
+    assert {(each.where.symbol, each.priority) for each in found} == {
+        ("Offsets.set_bot", "P3"),
+        ("Offsets.set_person", "P1"),
+    }

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 from typing import Final
 
+from flatwater.audit.app import App
 from flatwater.audit.source import Function, Module, called, last_name
 
 _KEYS: Final = frozenset({"id", "uuid", "key", "name", "pk", "external_id"})
@@ -21,6 +22,35 @@ def words_behind(module: Module, function: Function, run: ast.Call, call: ast.Ca
         words |= {word for value in more for word in _words(value)}
         names |= {each.id for value in more for each in ast.walk(value) if isinstance(each, ast.Name)}
     return words
+
+
+def no_request_adds_to(app: App, function: Function, call: ast.Call) -> bool:
+    """Whether all rows of one mapped class are read, the class stands in the source, and no request is seen to make one of it.
+
+    What the source doesn't hold, or what only passes through a helper that makes any class, says nothing: a known class alone is judged.
+    """
+    names = {each.id for each in ast.walk(call) if isinstance(each, ast.Name)}
+    values = [value for name in names for value in function.module.local_values(function, name)]
+    classes = {
+        _class_of(given)
+        for value in (call, *values)
+        for each in ast.walk(value)
+        if isinstance(each, ast.Call) and called(each) in {"select", "query"}
+        for given in each.args
+    } - {""}
+    known = {name for name in classes if isinstance(app.resolve(function.module, name), ast.ClassDef)}
+    return bool(classes) and known == classes and not any(_is_made(app, name) for name in classes)
+
+
+def _is_made(app: App, name: str) -> bool:
+    made = [caller for _, caller in app.calls_named(name)]
+    made += [
+        caller
+        for deed in ("insert", "bulk_insert_mappings", "bulk_save_objects")
+        for call, caller in app.calls_named(deed)
+        if any(_class_of(given) == name for given in call.args)
+    ]
+    return any(app.route_of(caller) is not None for caller in made)
 
 
 def _words(node: ast.AST) -> Iterator[str]:

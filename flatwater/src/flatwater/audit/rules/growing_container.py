@@ -6,8 +6,9 @@ import ast
 from collections.abc import Iterator
 
 from flatwater.audit.app import App
+from flatwater.audit.model import Priority
 from flatwater.audit.rule import Hit, Rule
-from flatwater.audit.source import Function, Module, shown
+from flatwater.audit.source import Function, Module, keyword, shown
 from flatwater.audit.stores import Store, growths, is_bounded, stores_of
 
 
@@ -37,7 +38,45 @@ def _seek(module: Module, app: App) -> Iterator[Hit]:
                 yield Hit(
                     node,
                     f"`{shown(node)}` fills the module's `{store.name}`, and nothing takes anything out.",
+                    _priority(app, function, store, node),
                 )
+
+
+def _priority(app: App, function: Function, store: Store, node: ast.AST) -> Priority:
+    """Grave where a request's own words are the key, or where each request leaves one more. How many other keys there are the source doesn't say."""
+    if app.route_of(function) is None:
+        return "P3"
+    keys = (
+        [each.slice for each in ast.walk(node) if isinstance(each, ast.Subscript)] if store.is_mapping else []
+    )
+    if not keys or any(_is_asked_for(app, function, key, 3) for key in keys):
+        return "P1"
+    return "P3"
+
+
+def _is_asked_for(app: App, function: Function, key: ast.expr, steps: int) -> bool:
+    """Whether a key is made of what a handler was given, as far as three calls up."""
+    names = {each.id for each in ast.walk(key) if isinstance(each, ast.Name)}
+    names |= {
+        each.id
+        for name in names
+        for value in function.module.local_values(function, name)
+        for each in ast.walk(value)
+        if isinstance(each, ast.Name)
+    }
+    places = [each.arg for each in function.parameters()]
+    if function in app.handler_functions:
+        return bool(names & set(places))
+    if not steps:
+        return False
+    own = places[1:] if places[:1] in (["self"], ["cls"]) else places
+    for call, caller in app.calls_named(function.name):
+        for name in names & set(own):
+            index = own.index(name)
+            value = call.args[index] if len(call.args) > index else keyword(call, name)
+            if value is not None and _is_asked_for(app, caller, value, steps - 1):
+                return True
+    return False
 
 
 def _is_first(module: Module, store: Store, node: ast.AST) -> bool:

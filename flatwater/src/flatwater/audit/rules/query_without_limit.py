@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from flatwater.audit.app import App
 from flatwater.audit.model import Priority
+from flatwater.audit.query_builder import no_request_adds_to
 from flatwater.audit.rule import Hit, Rule
 from flatwater.audit.source import Module, shown
 from flatwater.audit.statements import Read, is_bounded, is_seldom_added_to, reads_of_all
@@ -17,16 +18,20 @@ def _seek(module: Module, app: App) -> Iterator[Hit]:
             yield Hit(
                 read.node,
                 f"`{shown(read.node)}` reads every row of a query that has no limit{_of_part(read)}.",
-                _priority(read),
+                _priority(app, read),
             )
         elif not is_bounded(read.text):
             short = " ".join(read.text.split())[:90]
-            yield Hit(read.node, f"Every row of `{short}` is read at once{_of_part(read)}.", _priority(read))
+            yield Hit(
+                read.node, f"Every row of `{short}` is read at once{_of_part(read)}.", _priority(app, read)
+            )
 
 
-def _priority(read: Read) -> Priority:
-    """A whole table is as large as it gets. How many belong to one owner the source doesn't say: that is advice, to be driven."""
-    return "P3" if read.is_part or is_seldom_added_to(read) else "P1"
+def _priority(app: App, read: Read) -> Priority:
+    """A whole table that requests add to is as large as it gets. How many belong to one owner the source doesn't say: that is advice, to be driven."""
+    if read.is_part or is_seldom_added_to(read):
+        return "P3"
+    return "P3" if no_request_adds_to(app, read.function, read.node) else "P1"
 
 
 def _of_part(read: Read) -> str:

@@ -9,9 +9,10 @@ from typing import Final
 
 from flatwater.audit.app import App, module_name
 from flatwater.audit.model import Priority
+from flatwater.audit.query_builder import no_request_adds_to
 from flatwater.audit.rule import Hit, Rule
 from flatwater.audit.source import Function, Module, called, keyword
-from flatwater.audit.statements import SELDOM, Read, is_bounded, reads_of_all
+from flatwater.audit.statements import SELDOM, Read, is_bounded, is_seldom_added_to, reads_of_all
 
 _PAGES: Final = re.compile(
     r"limit|page|offset|cursor|after|first|per_|take|top|batch|pagina|size|_n\b|filter|count|recent|latest",
@@ -45,12 +46,19 @@ def _priority(app: App, function: Function) -> Priority | None:
     """How grave it is: a whole table most; None where what fills the list is not in sight and may be bounded there."""
     own = list(_unbounded(function))
     if own:
-        return "P3" if all(each.is_part for each in own) else "P1"
+        return "P3" if all(each.is_part or _is_still(app, each) for each in own) else "P1"
     if _asks(function):
         return "P3"  # it asks in a way that isn't followed, and may ask for a few
     # What belongs to one owner is told where it is read; of a whole table the address itself is the fault.
-    whole = any(not read.is_part for each in app.called_by(function) for read in _unbounded(each))
-    return "P1" if whole else None
+    whole = [read for each in app.called_by(function) for read in _unbounded(each) if not read.is_part]
+    if not whole:
+        return None
+    return "P3" if all(_is_still(app, each) for each in whole) else "P1"
+
+
+def _is_still(app: App, read: Read) -> bool:
+    """Whether what is read is a table that few add to, as far as the source shows it."""
+    return is_seldom_added_to(read) or no_request_adds_to(app, read.function, read.node)
 
 
 def _unbounded(function: Function) -> Iterator[Read]:
