@@ -158,7 +158,7 @@ def test_made_small_in_strips_it_is_the_picture_made_small_at_once(form: str) ->
     at_once = picture.convert("RGB").resize((400, 254), Image.Resampling.BICUBIC)
     strips = make_small(picture, 400)
     assert (strips.mode, strips.size) == ("RGB", (400, 254))
-    assert max(most for _, most in ImageChops.difference(strips, at_once).getextrema()) <= 1
+    assert max(ImageChops.difference(strips, at_once).tobytes()) <= 1
     assert make_small(strips, 400).tobytes() == strips.tobytes(), "what is small enough stays as it is"
 
 
