@@ -549,6 +549,7 @@ class Player:
         self.differences: list[Difference] = []
         self.counts: Counter[str] = Counter()
         self.done: Counter[str] = Counter()
+        self.done_by_page: Counter[str] = Counter()
         self.refused: Counter[tuple[str, str]] = Counter()
         self.met: Counter[str] = Counter()
         """How often a deed was refused of which the model had a reason to say so, by the reason."""
@@ -734,6 +735,7 @@ class Player:
             is_done = told.data.get("code", "saved") in ("saved", "changed")
         if is_done:
             self.done[deed.kind] += 1
+            self.done_by_page[deed.kind] += deed.way == "page"
             if verdict and not verdict.endswith("?"):
                 self.differ(
                     f"accepted although {verdict}: {deed.kind}", f"refused: {verdict}", "done", deed=deed

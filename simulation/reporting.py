@@ -87,6 +87,7 @@ class Report:
         self.core_s: Counter[str] = Counter()
         self.counts: Counter[str] = Counter()
         self.done: Counter[str] = Counter()
+        self.done_by_page: Counter[str] = Counter()
         self.refused: Counter[tuple[str, str]] = Counter()
         self.met: Counter[str] = Counter()
         self.differences: list[tuple[int, list[Step], Difference]] = []
@@ -100,6 +101,7 @@ class Report:
         self.all_s += seconds
         self.counts += player.counts
         self.done += player.done
+        self.done_by_page += player.done_by_page
         self.refused += player.refused
         self.met += player.met
 
@@ -110,6 +112,15 @@ class Report:
             name
             for name, kind in sorted(KINDS.items())
             if kind.weight and not self.done[name] and name not in REFUSED_ALWAYS
+        ]
+
+    @property
+    def not_by_page(self) -> list[str]:
+        """The kinds that have a page beside the API and were accepted, but never by that page."""
+        return [
+            name
+            for name, kind in sorted(KINDS.items())
+            if kind.has_page and self.done[name] and not self.done_by_page[name]
         ]
 
     @property
@@ -142,6 +153,7 @@ class Report:
             f"by pages         {self.counts['by pages']}; answers lost {self.counts['answers lost']}; repeated {self.counts['repeated']}",
             f"faults           {faults}",
             f"never accepted   {', '.join(never) or 'none'}",
+            f"never by a page  {', '.join(self.not_by_page) or 'none'}",
             f"refusals         {self._refusals()}",
             f"passed over      {self._passed_over() or 'nothing'}",
             f"differences      {len(self.differences)}",
@@ -179,8 +191,16 @@ class Report:
         )
         return f"{name} ({why or 'never tried'})"
 
+    def _outcomes(self, name: str, has_page: bool) -> str:
+        """One line of the table: how often a kind was accepted, and what it was refused with."""
+        why = ", ".join(
+            f"{code} {count}" for (kind, code), count in sorted(self.refused.items()) if kind == name
+        )
+        by_page = self.done_by_page[name] if has_page else "–"
+        return f"| {name} | {self.done[name]} | {by_page} | {why.replace('|', '/')} |"
+
     def markdown(self) -> str:
-        """Every difference with its shortest sequence."""
+        """Every difference with its shortest sequence, and the table of deeds and outcomes."""
         parts: list[str] = []
         for seed, script, difference in self.differences:
             deeds = [each for step in script for each in step.deeds]
@@ -192,4 +212,11 @@ class Report:
             parts.append(f"Expected `{str(difference.expected)[:500]}`\nGot `{str(difference.got)[:500]}`\n")
             parts += [f"    {each.words}" for each in deeds]
             parts.append("")
+        parts += [
+            "### Deeds and what became of them\n",
+            "| deed | accepted | by its page | refused |",
+            "|---|---|---|---|",
+        ]
+        parts += [self._outcomes(name, kind.has_page) for name, kind in sorted(KINDS.items())]
+        parts.append("")
         return "\n".join(parts)

@@ -79,7 +79,7 @@ class Documented:
         known = ALWAYS | declared.keys() | self.document["x-headers"][kind].keys()
         faults = [f"header {name!r} is not declared" for name in headers if name not in known]
         for name in declared:
-            spec = self.document["components"]["headers"][name]
+            spec = self.document["components"]["headers"][declared[name]["$ref"].rpartition("/")[2]]
             if name not in headers:
                 if spec.get("required"):
                     faults.append(f"header {name!r} is missing")

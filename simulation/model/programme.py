@@ -374,6 +374,11 @@ class Programme:
             return "forbidden"
         return "same_person" if found.last_by == person else ""
 
+    def approvers(self, today: date, round_id: str, school: str) -> list[str]:
+        """Who can approve a school's results at the step that they wait for."""
+        working = [each.id for each in self.people.values() if each.is_active and not each.is_deleted]
+        return [each for each in working if not self.why_not_approved(each, today, round_id, school)]
+
     def approve(self, person: str, round_id: str, school: str) -> None:
         """A school's results go on to the next step; at the first one they are locked, where they are not already."""
         self.tick()

@@ -87,7 +87,11 @@ class ApproveSchool:
         begun = sorted(held.approvals)
         if begun and w.chance(0.4):
             school = w.pick(begun)
-        return w.anybody_for(school), {"round": held.id, "school": school}
+        # Mostly somebody whose step it is: of those who work there few may, and hardly a ladder came to its end.
+        who = w.anybody_for(school)
+        if w.chance(0.6):
+            who = w.pick(w.p.approvers(w.today, held.id, school)) or who
+        return who, {"round": held.id, "school": school}
 
     @staticmethod
     def judge(w: World, d: Deed) -> str:

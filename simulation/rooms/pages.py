@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 from simulation.deeds import KINDS, Deed, World
@@ -30,6 +31,11 @@ DECLARED = (checking, children, places, results, rounds)
 Where = Callable[[World, Deed], str]
 Typed = Callable[[World, Deed], dict[str, Any]]
 Then = Callable[[Any, World, Deed], Awaitable[Any]]
+
+
+def _half_there(w: World, chosen: dict[str, Any]) -> str | None:
+    """Half by whoever works there, to whom a page may offer no button; half by anybody of the deed's roles, mostly from elsewhere."""
+    return chosen["school"] if w.chance(0.5) else None
 
 
 async def _nothing(_go: Any, _w: World, _d: Deed) -> Any:
@@ -366,6 +372,7 @@ plain(
     "POST /schools/{id}/duplicates",
     roles=MENTORS,
     given=a_school,
+    school_of=_half_there,
     weight=0.05,
     form=(
         given("school", "/schools/", "/duplicates"),
@@ -632,6 +639,7 @@ plain(
     "POST /groups/{id}/suggestion",
     roles=OWNERS,
     given=grouped,
+    school_of=_half_there,
     weight=0.03,
     form=(
         lambda w, d: f"/schools/{_id(w, d, 'school')}/groups?subject={d.given['subject']}",
@@ -860,7 +868,14 @@ _choosing(
 
 
 async def _suggestion_here(go: Any, w: World, d: Deed) -> Any:
-    await with_suggestion(go, w, d)
+    """The first that a page offers; of all schools that have groups where its own has none to make."""
+    if not await with_suggestion(go, w, d):
+        for known in list(w.things.get("grouping", {}).values()):
+            other = {name: known.get(name) for name in ("school", "subject")}
+            if known.get("is_accepted") and other["school"] in w.ids and other != d.given:
+                d = replace(d, given=other)
+                if await with_suggestion(go, w, d):
+                    break
     page = f"/schools/{_id(w, d, 'school')}/groups?subject={d.given['subject']}"
     return await go.form_like(page, r"/groups/[^/]+/suggestion")
 

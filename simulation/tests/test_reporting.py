@@ -46,3 +46,13 @@ def test_a_run_names_the_reasons_of_refusal_that_it_never_met_and_what_it_passed
     words = report.words(1, 2)
     assert f"refusals         {len(known) - 1} of {len(known)} reasons met; never round_is_open" in words
     assert "passed over      retest 2" in words
+
+
+def test_a_run_names_what_was_never_accepted_by_its_page_and_tells_each_outcome() -> None:
+    report = _with_all_accepted(1)
+    report.done_by_page.update(name for name, kind in KINDS.items() if kind.has_page)
+    assert report.not_by_page == []
+    del report.done_by_page["approve_school"]
+    report.refused["approve_school", "forbidden"] = 2
+    assert "never by a page  approve_school" in report.words(1, 2)
+    assert "| approve_school | 1 | 0 | forbidden 2 |" in report.markdown().splitlines()

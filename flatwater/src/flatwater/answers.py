@@ -45,7 +45,7 @@ def answer_with(result: Any) -> Answer:
     if isinstance(result, Raw):
         return Answer(result.status, result.content, result.content_type, result.headers)
     if isinstance(result, Streamed):
-        return Answer(200, b"", result.content_type, result.headers, result.chunks)
+        return Answer(result.status, b"", result.content_type, result.headers, result.chunks)
     if isinstance(result, Created):
         headers = {"location": _address(result.location), **_etag(result.content)}
         return Answer(201, _encoder.encode(result.content), JSON, headers)

@@ -133,6 +133,7 @@ class Streamed(msgspec.Struct, frozen=True):
     chunks: AsyncIterator[bytes]
     content_type: str
     headers: dict[str, str] = {}
+    status: int = 200
 
 
 class Created(msgspec.Struct, Generic[MadeT], frozen=True):

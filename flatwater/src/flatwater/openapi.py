@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from http import HTTPStatus
 from types import UnionType
 from typing import Any, Union, cast, get_args, get_origin
 
@@ -29,6 +30,15 @@ HEADERS: dict[str, dict[str, Any]] = {
     "odata-version": {
         "description": "The version of OData that the answer is of",
         "schema": {"type": "string", "const": "4.0"},
+    },
+    "accept-ranges": {
+        "description": "Parts may be asked for",
+        "schema": {"type": "string", "const": "bytes"},
+    },
+    "content-range": {"description": "Which part this is, of how many bytes", "schema": {"type": "string"}},
+    "etag-of-file": {
+        "description": "What the file holds, for `If-Range`",
+        "schema": {"type": "string", "pattern": '^"[!-~]+"$'},
     },
 }
 """The headers that single answers have. Those of every answer are told once, in `x-headers`."""
@@ -226,6 +236,7 @@ class _Document:
                 *self._path_parameters(endpoint),
                 *self._query_parameters(endpoint),
                 *([_IF_MATCH] if endpoint.version_in else []),
+                *([_RANGE] if HTTPStatus.PARTIAL_CONTENT in endpoint.statuses else []),
             ],
             "responses": self._responses(endpoint),
             "x-who": endpoint.who.description,
@@ -318,6 +329,8 @@ class _Document:
             response["content"] |= {media.partition(";")[0]: {} for media in endpoint.media}
             if odata := _odata(endpoint):
                 response["headers"] = _headers(*odata)
+            if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                response["headers"] = _of_a_part()
         return self._share(f"Problem{status}", _waiting(status, response))
 
     def _share(self, name: str, response: dict[str, Any]) -> dict[str, Any]:
@@ -353,6 +366,9 @@ class _Document:
         for status, told in endpoint.statuses.items():
             if status < 400:
                 successes.setdefault(str(status), {})["description"] = told
+        if "206" in successes:
+            successes["206"] |= {"content": _contents(endpoint), "headers": _of_a_part()}
+            successes["200"]["headers"] |= _of_a_part()
         return successes
 
     def _json(self, description: str, kind: Any) -> dict[str, Any]:
@@ -373,6 +389,13 @@ _IF_MATCH: dict[str, Any] = {
     "description": "The version that this change was made on, as `ETag` gave it; in place of `version`, or the same.",
     "schema": {"type": "string", "pattern": '^"[0-9]+"$'},
 }
+_RANGE: dict[str, Any] = {
+    "name": "Range",
+    "in": "header",
+    "required": False,
+    "description": "One part of the file, as `bytes=0-499`; anything else is answered with the whole.",
+    "schema": {"type": "string"},
+}
 _WAITS = frozenset({409, 429, 503, 504, 507})
 
 
@@ -383,6 +406,12 @@ def _odata(endpoint: Endpoint) -> tuple[str, ...]:
 
 def _headers(*names: str) -> dict[str, Any]:
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+def _of_a_part() -> dict[str, Any]:
+    """The headers of a file that is sent in parts."""
+    etag = {"etag": {"$ref": "#/components/headers/etag-of-file"}}
+    return _headers("content-disposition", "accept-ranges", "content-range") | etag
 
 
 _LOOK_THERE: dict[str, Any] = {"description": "Look there", "headers": _headers("location")}

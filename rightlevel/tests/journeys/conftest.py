@@ -6,7 +6,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,13 +48,25 @@ delete from person_phone
 def running_site(
     new_database: Callable[[], OneDatabase], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
+    with _running(new_database(), tmp_path_factory.mktemp("journeys")) as site:
+        yield site
+
+
+@pytest.fixture(scope="session")
+def running_over() -> Callable[[OneDatabase, Path], AbstractContextManager[Site]]:
+    """Runs a service of one's own, for what would be in the way of the other journeys."""
+    return _running
+
+
+@contextmanager
+def _running(database: OneDatabase, folder: Path) -> Iterator[Site]:
     """The service on a free port, in a thread with a loop of its own."""
     started: list[Site | BaseException] = []
     is_started, stop = threading.Event(), threading.Event()
 
     def live() -> None:
         try:
-            asyncio.run(_live(new_database(), tmp_path_factory.mktemp("journeys"), started, is_started, stop))
+            asyncio.run(_live(database, folder, started, is_started, stop))
         except BaseException as error:
             started.insert(0, error)
             is_started.set()

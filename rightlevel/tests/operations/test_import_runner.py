@@ -17,7 +17,7 @@ import pytest
 from people import NOW, Cast, make_cast
 
 from flatwater.clock import StandingClock
-from flatwater.errors import CommitUnknown, DatabaseUnavailable
+from flatwater.errors import CommitUnknown, DatabaseUnavailable, RetriesExhausted
 from flatwater.paging import PageRequest
 from flatwater.pool import Database
 from flatwater.queries import read_queries
@@ -71,6 +71,9 @@ select exists (
 -- name: hold
 -- Holds a child's record.
 update student set changed_at = changed_at where id = %(id)s::uuid
+-- name: ids
+-- The children with these codes, in the order in which they are held.
+select id::text as id from student where code = any(%(codes)s::text[]) order by id limit 3
 -- name: key
 -- A child's code.
 select code from student where id = %(id)s::uuid
@@ -678,6 +681,67 @@ async def test_who_enters_a_result_waits_for_no_import_that_corrects_others_of_t
     )
     async with held_up(running, rows, "hold", {"id": cast.students_b[0]}, monkeypatch):
         await tap(tapped, 1)
+
+
+async def undo_in_a_deadlock(running: Running, *codes: str) -> str:
+    """Undoes an import of these three children while somebody else saves them the other way round, so that the undoing is the one to be given back."""
+    request = running.request("".join(f"A,{code},x,f,3\n" for code in codes))
+    run_id = await begin_import(running.database, running.clock, request)
+    await perform_import(running.database, running.clock, run_id, request, Progress())
+    new = NewRun("students", "up.csv", is_dry_run=False, bytes_total=0, undoes=run_id)
+    undo = ImportRequest(new, None, None, running.cast.coordinator)
+    undo_id = await begin_import(running.database, running.clock, undo)
+    undoing: asyncio.Task[Any] | None = None
+    with contextlib.suppress(GoOn):
+        async with running.database.transaction(deadline_s=30) as other:
+            first, middle, last = await other.fetch_all(QUERIES["ids"], {"codes": list(codes)}, into=Held)
+            await other.execute(QUERIES["hold"], {"id": last.id})
+            with contextlib.suppress(GoOn):
+                async with running.database.transaction(deadline_s=30) as third:
+                    await third.execute(QUERIES["hold"], {"id": middle.id})
+                    undoing = asyncio.create_task(
+                        perform_import(running.database, running.clock, undo_id, undo, Progress())
+                    )
+                    async with asyncio.timeout(10):
+                        while not await third.fetch_value(QUERIES["waiting"], {}):
+                            await asyncio.sleep(0.02)
+                    saving = asyncio.create_task(other.execute(QUERIES["hold"], {"id": first.id}))
+                    # Each looks for a deadlock once, after waiting for 0.2 s: the other does while there is none, the undoing when there is.
+                    await asyncio.sleep(0.5)
+                    raise GoOn
+            await saving
+            raise GoOn
+    assert undoing is not None
+    await asyncio.wait((undoing,), timeout=30)
+    if (error := undoing.exception()) is not None:
+        raise error
+    return undo_id
+
+
+class Held(msgspec.Struct, frozen=True):
+    id: str
+
+
+async def test_an_undoing_that_collides_with_what_others_save_begins_again_and_is_done_once(
+    running: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    undo_id = await undo_in_a_deadlock(running, "U1", "U2", "U3")
+    done = await running.run_of(undo_id)
+    assert (done.state, done.added, done.message) == ("done", 3, None)
+    assert [await running.count(code) for code in ("U1", "U2", "U3")] == [0, 0, 0]
+    assert "collided and begins again" in caplog.text, "without a deadlock nothing was shown"
+    async with running.database.transaction(deadline_s=10) as session:
+        found = await reconcile(session)
+    assert (found.different, found.differences) == (0, [])
+
+
+async def test_an_undoing_that_collides_too_often_fails_whole(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(import_runner, "MOST_COLLISIONS", 1)
+    with pytest.raises(RetriesExhausted):
+        await undo_in_a_deadlock(running, "U4", "U5", "U6")
+    assert [await running.count(code) for code in ("U4", "U5", "U6")] == [1, 1, 1]
 
 
 async def test_only_leaders_send_files(running: Running, runner: ImportRunner) -> None:

@@ -29,6 +29,7 @@ from rightlevel.programme.webhooks import (
     change_webhook,
     create_webhook,
     list_deliveries,
+    send_again,
     tell_webhooks,
     try_webhook,
 )
@@ -260,6 +261,42 @@ async def test_what_a_dead_process_took_is_sent_by_the_next_with_the_same_id(pro
         assert (found.state, found.attempts) == ("sent", 2)
         assert {headers["webhook-id"] for headers, _ in receiver.received} == {found.message_id}
         await programme.stop(webhook_id)
+
+
+async def test_a_try_that_ends_after_it_was_sent_again_by_hand_says_nothing_of_the_new_one(
+    programme: Programme,
+) -> None:
+    old, new = threading.Event(), threading.Event()
+    with Receiver(410, held=old) as slow, Receiver(410) as gone, Receiver(held=new) as later:
+        webhook_id, _ = await programme.webhook(slow.url)
+
+        async def goes_to(url: str, version: int) -> None:
+            change = WebhookChange(version, url=url)
+            await programme.do(change_webhook, programme.cast.coordinator, webhook_id, change, HERE)
+
+        await programme.tell()
+        frozen, second, third = (programme.another(sending_s=10.0) for _ in range(3))
+        await frozen.turn()
+        await asyncio.sleep(0.2)
+        await goes_to(gone.url, 1)
+        programme.clock.advance(LEASE.total_seconds() + 1)
+        await programme.turn(second)
+        [found] = await programme.found(webhook_id)
+        assert (found.state, found.attempts) == ("dead", 2)
+        await goes_to(later.url, 2)
+        await programme.do(send_again, programme.cast.coordinator, found.id, programme.clock)
+        await third.turn()
+        await asyncio.sleep(0.2)
+        old.set()
+        await frozen.rest()
+        [found] = await programme.found(webhook_id)
+        assert (found.state, found.attempts) == ("waiting", 1), "the old try's 410 is not the new one's"
+        new.set()
+        await third.rest()
+        [found] = await programme.found(webhook_id)
+        assert found.state == "sent"
+        change = WebhookChange(3, is_on=False)
+        await programme.do(change_webhook, programme.cast.coordinator, webhook_id, change, HERE)
 
 
 async def test_two_hosts_that_send_at_once_send_each_once(programme: Programme) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import time
 import uuid
 from collections import deque
@@ -20,7 +21,7 @@ from typing import Final
 import msgspec
 
 from flatwater.clock import Clock
-from flatwater.errors import CommitUnknown, DatabaseUnavailable, Refused
+from flatwater.errors import CommitUnknown, DatabaseUnavailable, Refused, RetriesExhausted
 from flatwater.pool import Database
 from flatwater.supervisor import Supervisor, TaskLoop
 from flatwater.transaction import Session
@@ -61,6 +62,7 @@ from rightlevel.programme.permissions import Actor, Scope, require
 from rightlevel.programme.scales import KeptScales, learn_scales
 
 log = logging.getLogger("rightlevel.operations.imports")
+_random = random.Random()  # noqa: S311  spreads those who collided, guards no secret
 
 MOST_WAITING: Final = 4
 """For each host that is alive."""
@@ -80,6 +82,10 @@ MOST_UNMARKED: Final = 100
 HELD_WITHIN_S: Final = 120.0
 """So long an import that is begun again waits for what the killed process's last statement still does."""
 LOOK_EVERY_S: Final = 0.25
+MOST_COLLISIONS: Final = 5
+"""So often one import or undoing may collide with what others save before it gives up."""
+COLLIDED_PAUSE_S: Final = 1.0
+"""The longest pause after the first collision; twice as long after each."""
 YOUNG_S: Final = 600.0
 """A file that nobody needs goes when it is older: a younger one may be on its way to its run."""
 UNEXPECTED: Final = "Something went wrong on our side, and nothing of this file was saved."
@@ -185,7 +191,23 @@ class _Importing:
         self._owner = owner
 
     async def save(self) -> ImportOutcome:
-        """Imports the file, or undoes what it undoes, and ends the run in the same transaction."""
+        """Imports the file, or undoes what it undoes, and ends the run in the same transaction; from the start where others' work came in between.
+
+        A deadlock takes back the whole transaction, so nothing is done twice. *Errors*: RetriesExhausted after five collisions.
+        """
+        for collisions in range(MOST_COLLISIONS):
+            try:
+                return await self._save_once()
+            except RetriesExhausted as collided:
+                # The transaction that says so was begun once: nothing has tried it again yet.
+                if collisions == MOST_COLLISIONS - 1:
+                    raise
+                log.warning("import %s collided and begins again: %s", self._run_id, collided.__cause__)
+            self._progress.state, self._progress.rows = "reading", 0
+            await asyncio.sleep(_random.uniform(0, COLLIDED_PAUSE_S * 2**collisions))
+        raise RetriesExhausted
+
+    async def _save_once(self) -> ImportOutcome:
         path, new, mapping = self._request.path, self._request.new, self._request.mapping
         if path is None:
             async with _much_in_one(self._database) as session:

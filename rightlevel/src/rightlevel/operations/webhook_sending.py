@@ -177,6 +177,7 @@ class WebhookSender:
         return {
             "delivery_id": claimed.id,
             "attempts": claimed.attempts,
+            "leased_until": claimed.leased_until,
             "state": state,
             "next_at": now if is_over else next_at,
             "ended_at": now if is_over else None,

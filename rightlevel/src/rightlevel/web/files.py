@@ -24,4 +24,5 @@ def file_headers(stored: StoredFile) -> dict[str, str]:
         "content-security-policy": "default-src 'none'; sandbox",
         "x-content-type-options": "nosniff",
         "cache-control": "private, no-store",
+        "etag": f'"{stored.sha256}"',
     }

@@ -50,6 +50,9 @@ QUERIES = read_queries(
 -- name: end
 -- Ends what somebody is assigned.
 update assignment set ended_at = now() where person_id = %(person)s
+-- name: close_school
+-- Closes a school, as merging it with another does.
+update school set status = 'closed' where id = %(school)s
 -- name: audited
 -- What was done of approvals.
 select string_agg(action || ':' || coalesce(reason, ''), ' ' order by id) from audit_entry where resource = 'approval'
@@ -200,6 +203,25 @@ async def test_a_lock_that_was_set_by_hand_stays_when_results_are_returned(ladde
     )
     await ladder.back(cast.coordinator)
     assert await ladder.lock() == "since"
+
+
+async def test_what_was_begun_at_a_school_that_closed_since_is_ended_or_returned_and_none_is_begun(
+    ladder: Ladder,
+) -> None:
+    cast = ladder.cast
+    await ladder.steps(*LADDER)
+    await ladder.approve(cast.teacher)
+    await ladder.session.execute(QUERIES["close_school"], {"school": ladder.school})
+    found = await read_approval(ladder.session, cast.coordinator, cast.round, ladder.school, CLOCK)
+    assert (found.may_approve, found.may_return) == (True, True)
+    assert (await ladder.approve(cast.coordinator)).state == "programme"
+    assert (await ladder.back(cast.admin)).state == "school"
+    assert await ladder.lock() is None, "the lock that approving set goes with it, though the school closed"
+    await ladder.session.execute(QUERIES["close_school"], {"school": cast.school_b})
+    with pytest.raises(NotFound):
+        await approve_school(
+            ladder.session, cast.admin, cast.round, cast.school_b, version=0, clock=CLOCK, words=""
+        )
 
 
 async def test_nobody_approves_two_steps_after_one_another(ladder: Ladder) -> None:

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import msgspec
 import pytest
-from other_scale import NAMES, other_scale
+from other_scale import NAMES, nine_rungs, other_scale, three_rungs
 from people import NOW, Cast
 
 from flatwater.clock import StandingClock
@@ -48,6 +48,7 @@ from rightlevel.programme.scales import (
     ScaleText,
     change_scale,
     drop_draft,
+    entered_directly,
     learn_scales,
     publish_scale,
     read_scale,
@@ -131,6 +132,14 @@ def test_the_programs_own_scales_are_sound_by_the_rules_that_others_are() -> Non
 
 def test_another_countrys_scale_is_sound() -> None:
     assert scale_faults(other_scale(), ("en", "km")) == []
+
+
+def test_a_ladder_that_is_longer_than_its_tasks_can_tell_apart_is_sound_and_says_what_is_entered_directly() -> (
+    None
+):
+    for text, direct in ((three_rungs(), []), (nine_rungs(), ["b3", "b8"])):
+        assert scale_faults(text, ("en", "km")) == []
+        assert entered_directly(text.climb, [rung.code for rung in text.rungs]) == direct
 
 
 def altered(**climb: object) -> ScaleText:

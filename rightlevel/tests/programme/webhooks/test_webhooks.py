@@ -214,6 +214,7 @@ async def test_what_was_given_up_is_sent_again_by_hand(session: Session, cast: C
     dead = {
         "delivery_id": sent.id,
         "attempts": claimed.attempts,
+        "leased_until": claimed.leased_until,
         "state": "dead",
         "next_at": NOW,
         "ended_at": NOW,
@@ -223,6 +224,7 @@ async def test_what_was_given_up_is_sent_again_by_hand(session: Session, cast: C
     assert await settle_delivery(session, {**dead, "attempts": 7}) == 0, (
         "a try that is not the last says nothing"
     )
+    assert await settle_delivery(session, {**dead, "leased_until": NOW}) == 0, "nor one of another lease"
     assert await settle_delivery(session, dead) == 1
     again = await send_again(session, cast.coordinator, sent.id, CLOCK)
     assert (again.state, again.attempts, again.message_id) == ("waiting", 0, sent.message_id)

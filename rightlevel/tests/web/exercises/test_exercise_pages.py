@@ -216,3 +216,17 @@ async def test_a_case_is_listened_to_where_it_was_recorded(site: Served) -> None
         assert f'<audio controls preload="none" src="/api/v1/resources/{recording}/file"' in taken
         played = await client.get(f"/api/v1/resources/{recording}/file")
         assert (played.headers["content-type"], played.content) == ("audio/mpeg", sound)
+        address = f"/api/v1/resources/{recording}/file"
+        views = (await client.get(f"/api/v1/resources/{recording}")).json()["views"]
+        for asked, status, content in (
+            ("bytes=0-1", 206, sound[:2]),
+            ("bytes=100-", 206, sound[100:]),
+            ("bytes=-4", 206, sound[-4:]),
+            (f"bytes={len(sound)}-", 416, b""),
+            ("bytes=0-1,3-4", 200, sound),
+        ):
+            part = await client.get(address, headers={"range": asked})
+            assert (part.status_code, part.content) == (status, content), asked
+            assert part.headers["content-length"] == str(len(content))
+        now = (await client.get(f"/api/v1/resources/{recording}")).json()["views"]
+        assert now == views + 1, "the whole was opened once more; parts of it are no views of their own"

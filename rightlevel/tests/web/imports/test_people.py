@@ -293,6 +293,24 @@ async def test_classes_and_assignments_begin_end_come_back_and_are_undone(site: 
             assert await taken(client, what) == before
 
 
+async def test_undoing_gives_no_school_back_to_who_can_no_longer_be_assigned(site: Served) -> None:
+    person = "username,display_name,role\nun.one,One,"
+    row = "username,school_code,subject,state\nun.one,A,math,"
+    async with site.client("coordinator") as client:
+        assert told(await send(client, "people", person + "teacher\n")) == ("done", 1, 0, 0)
+        assert told(await send(client, "assignments", row + "\n")) == ("done", 1, 0, 0)
+        over = await send(client, "assignments", row + "over\n")
+        assert told(over) == ("done", 0, 1, 0), await faults_of(client, over)
+        assert told(await send(client, "people", person + "viewer\n")) == ("done", 0, 1, 0)
+        refused = await undo(client, over)
+        assert refused["state"] == "faulty"
+        assert [each[2] for each in await faults_of(client, refused)] == [
+            "Only mentors and teachers are assigned to schools"
+        ]
+        assert told(await send(client, "people", person + "teacher\n")) == ("done", 0, 1, 0)
+        assert (await undo(client, over))["state"] == "done"
+
+
 async def test_assignments_that_can_not_be_are_refused_by_row(site: Served) -> None:
     people = "username,display_name,role,is_active\nar.off,Off,teacher,no\nar.on,On,teacher,yes\nar.gone,Gone,teacher,yes\n"
     rows = (

@@ -127,3 +127,36 @@ async def test_places_are_compared_on_a_page_and_in_a_file(site: tuple[Served, i
     async with served.client("viewer", by="cookie") as client:
         told = await client.get(f"/comparison?{asked}")
         assert (told.status_code, 'class="interval"' in told.text) == (200, False)
+
+
+async def test_the_comparison_is_a_map_and_geojson_of_the_same(site: tuple[Served, int]) -> None:
+    served, _ = site
+    asked = f"place={served.cast.province}&measure=improved"
+    with psycopg.connect(served.server.conninfo, autocommit=True) as connection:
+        connection.execute(
+            "update school set latitude = 11.5, longitude = 104.25 where id = %s", [served.cast.school_a]
+        )
+    async with served.client("coordinator", by="cookie") as client:
+        page = await client.get(f"/comparison?{asked}&view=map")
+        assert page.text.count('<circle class="map-5" cx=') == 1
+        assert 'id="without-position"' in page.text
+        assert "&amp;view=map" in page.text, "a place's own comparison is a map too"
+        file = await client.get(f"/api/v1/comparison/geojson?{asked}")
+    assert file.headers["content-type"] == "application/geo+json"
+    told = {each["properties"]["name"]: each for each in file.json()["features"]}
+    assert told["North District"]["geometry"] == {"type": "Point", "coordinates": [104.25, 11.5]}
+    assert (told["North District"]["properties"]["part"], told["South District"]["geometry"]) == (11, None)
+    for who, names in (
+        ("viewer", {"North District", "South District"}),
+        ("mentor_elsewhere", {"Beta School"}),
+    ):
+        async with served.client(who, by="cookie") as client:
+            seen = (await client.get(f"/api/v1/comparison/geojson?{asked}")).json()["features"]
+            page = await client.get(f"/comparison?{asked}&view=map")
+        assert {each["properties"]["name"] for each in seen} <= names
+        assert {each["properties"]["value"] for each in seen} <= {None}
+        assert 'class="map-5" cx=' not in page.text
+    async with served.client("coordinator", by="cookie") as client:
+        await client.get("/language?to=km")
+        nothing = await client.get(f"/comparison?place={served.cast.district_2}&view=map&measure=nonsense")
+    assert nothing.status_code == 200

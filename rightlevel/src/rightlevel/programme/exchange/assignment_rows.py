@@ -17,6 +17,7 @@ from rightlevel.programme.assignments import (
     create_assignment,
     end_assignment,
 )
+from rightlevel.programme.assignments.model import ASSIGNABLE
 from rightlevel.programme.audit import write_audit
 from rightlevel.programme.exchange.row_deeds import (
     QUERIES,
@@ -149,6 +150,7 @@ def _told(day: date | None) -> str | None:
 class _Standing(msgspec.Struct, frozen=True):
     person_id: int
     is_person_in_use: bool
+    role: str
     to_on: date | None
     ended_at: datetime | None
     has_worked: bool
@@ -183,6 +185,8 @@ async def undo_assignment(session: Session, asking: Asking, kept: Kept) -> None:
 async def _run_again(session: Session, there: _Standing, asked: dict[str, Any]) -> None:
     if not there.is_person_in_use:
         raise StandsOn("This account is not in use")
+    if there.role not in ASSIGNABLE:
+        raise StandsOn("Only mentors and teachers are assigned to schools")
     if not there.is_place_there:
         raise StandsOn("The school or class was deleted since")
     try:

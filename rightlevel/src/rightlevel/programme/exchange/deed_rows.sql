@@ -284,7 +284,7 @@ order by w.at
 -- name: read_assignment_to_undo
 -- An assignment as it stands, and whether the person tested children at the school or visited it since. Served by the primary key, result_by_school and
 -- visit_by_school.
-select a.person_id, p.is_active and p.deleted_at is null as is_person_in_use, a.to_on, a.ended_at,
+select a.person_id, p.is_active and p.deleted_at is null as is_person_in_use, p.role::text as role, a.to_on, a.ended_at,
     exists (select 1 from result r where r.school_id = a.school_id and r.assessor_id = a.person_id and r.deleted_at is null
             and r.created_at > %(since)s)
         or exists (select 1 from visit v where v.school_id = a.school_id and v.mentor_id = a.person_id and v.created_at > %(since)s) as has_worked,

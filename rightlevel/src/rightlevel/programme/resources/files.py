@@ -54,11 +54,15 @@ class Files:
             part.unlink(missing_ok=True)
         return KeptFile(file_name[-LONGEST_FILE_NAME:], media_type, size_bytes, digest.hexdigest())
 
-    async def read(self, digest: str) -> AsyncIterator[bytes]:
-        """A file piece by piece. *Errors*: FileNotFoundError before anything is given."""
+    async def read(
+        self, digest: str, *, first: int = 0, size_bytes: int = MAX_FILE_BYTES
+    ) -> AsyncIterator[bytes]:
+        """A file, or so many bytes of it from one on, piece by piece. *Errors*: FileNotFoundError before anything is given."""
         file = await asyncio.to_thread((self._folder / digest).open, "rb")
         try:
-            while piece := await asyncio.to_thread(file.read, PIECE_BYTES):
+            await asyncio.to_thread(file.seek, first)
+            while piece := await asyncio.to_thread(file.read, min(size_bytes, PIECE_BYTES)):
+                size_bytes -= len(piece)
                 yield piece
         finally:
             file.close()

@@ -280,10 +280,11 @@ async def _hold(
     if round_.state == "planned":
         raise RoundNotBegun
     school = await school_for_write(session, school_id)
-    if school.status != "open":
-        raise NotFound
     of = store.SchoolInRound(round_id, school_id, clock.now())
     held = await store.hold_approval(session, of, round_.approval_steps[0])
+    # A school that was closed or merged since is approved to the end or returned, or its lock would stay for good; none is begun.
+    if school.status != "open" and held.version == 1 and held.last_by is None:
+        raise NotFound
     # One that was just made is of version 1, and what its page showed was none: version 0.
     if version != held.version and not (version == 0 and held.version == 1 and held.last_by is None):
         current = await _one(session, round_id, school_id)

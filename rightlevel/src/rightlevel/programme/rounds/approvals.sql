@@ -65,16 +65,17 @@ select exists (
     select from school_approval where round_id = %(round_id)s and school_id = %(school_id)s and last_by is not null) as is_approved
 
 -- name: list_approvals
--- How far schools' results of a round are approved, in the order of their ids: of all schools, or of those held. Served by the primary keys of school
--- and school_approval.
+-- How far schools' results of a round are approved, in the order of their ids: of all schools, or of those held; of closed schools those with which
+-- somebody began. Served by the primary keys of school and school_approval.
 --! plan each time
 select r.id as round_id, s.id as school_id, s.code as school_code, s.name_local as school_name,
     case when a.round_id is null then r.approval_steps[1] else coalesce(a.waits_for, 'approved') end as state,
     coalesce(a.version, 0) as version, a.changed_at, a.last_by, a.locked_at is not null as holds_lock
 from round r
-join school s on s.deleted_at is null and s.status = 'open'
+join school s on s.deleted_at is null
 left join school_approval a on a.round_id = r.id and a.school_id = s.id
 where r.id = %(round_id)s and cardinality(r.approval_steps) > 0
+    and (s.status = 'open' or a.round_id is not null)
     and (s.id = any(%(school_ids)s::bigint[]) or %(school_ids)s::bigint[] is null)
     and (s.id > %(after_id)s::bigint or %(after_id)s::bigint is null)
     and (%(state)s::text is null

@@ -4,7 +4,7 @@ A draft is changed as often as wanted; published, a version never changes again,
 next request, by the mark that languages have.
 
 Public: `list_scales`, `read_scale`, `start_scale`, `change_scale`, `publish_scale`, `retire_scale`, `drop_draft`, `learn_scales`;
-`KeptScales`, `ScaleRow`, `ScaleShown`, `ScaleText`, `Rung`, `Climb`, `scale_faults`, `colour_notes`.
+`KeptScales`, `ScaleRow`, `ScaleShown`, `ScaleText`, `Rung`, `Climb`, `scale_faults`, `entered_directly`, `colour_notes`.
 """
 
 from rightlevel.programme.scales.actions import (
@@ -32,6 +32,7 @@ from rightlevel.programme.scales.model import (
     ScaleSearch,
     ScaleShown,
     ScaleText,
+    entered_directly,
     scale_faults,
     scale_of_text,
     text_of_scale,
@@ -51,6 +52,7 @@ __all__ = [
     "ScaleText",
     "change_scale",
     "colour_notes",
+    "entered_directly",
     "contrast",
     "drop_draft",
     "learn_scales",

@@ -134,14 +134,15 @@ where w.id = %(webhook_id)s and d.id = (
         order by c.next_at, c.id
         limit 1
         for update skip locked)
-returning d.id, d.message_id::text as message_id, d.body, d.attempts, d.until_at, w.id as webhook_id, w.url, w.secret,
+returning d.id, d.message_id::text as message_id, d.body, d.attempts, d.next_at as leased_until, d.until_at, w.id as webhook_id, w.url, w.secret,
     case when w.secret_before_until > %(now)s then w.secret_before end as secret_before
 
 -- name: settle_delivery
--- Says what became of a try; nothing where it was tried again since, or taken away. Served by the primary key.
+-- Says what became of a try; nothing where it was tried again since, or taken away. Tries are counted anew where somebody has it sent again, so a
+-- try is known by its lease too. Served by the primary key.
 update webhook_delivery
 set state = %(state)s, next_at = %(next_at)s, ended_at = %(ended_at)s, status = %(status)s, error = %(error)s
-where id = %(delivery_id)s and state = 'waiting' and attempts = %(attempts)s
+where id = %(delivery_id)s and state = 'waiting' and attempts = %(attempts)s and next_at = %(leased_until)s
 
 -- name: listens_for
 -- Whether any webhook asks for an event. Reads the table, twenty rows at most.

@@ -31,6 +31,7 @@ class Claimed(msgspec.Struct, frozen=True):
     message_id: str
     body: str
     attempts: int
+    leased_until: datetime
     until_at: datetime
     webhook_id: int
     url: str

@@ -9,9 +9,17 @@ import msgspec
 from flatwater.clock import today
 from flatwater.contract import Html, Raw
 from rightlevel.programme.audit.export import csv_line, defused
-from rightlevel.programme.comparison import MEASURES, Compared, Comparison, ComparisonQuery, compare
+from rightlevel.programme.comparison import (
+    MEASURES,
+    Compared,
+    Comparison,
+    ComparisonQuery,
+    compare,
+    positions_of,
+)
 from rightlevel.programme.permissions import May, sees_small_cells
 from rightlevel.programme.rounds import Round
+from rightlevel.web.comparison.drawing import Drawing, draw, features
 from rightlevel.web.figures.pages import SEXES, address_at, of_what, round_choices, where_of
 from rightlevel.web.movement.pages import CSV, MovementWanted, settled
 from rightlevel.web.request import Request, actor_of
@@ -21,12 +29,15 @@ from rightlevel.web.work import grade_choices
 
 routes = Routes("pages")
 COLUMNS = ("kind", "code", "name", "measure", "n", "part", "value", "low", "high")
+GEO_JSON = "application/geo+json"
 
 
 class ComparisonWanted(MovementWanted, frozen=True):
     """What is compared, where, and between which rounds."""
 
     measure: str = ""
+    view: str = ""
+    """`map`, or the table."""
 
 
 def address(query: ComparisonWanted, **changes: Any) -> str:
@@ -41,6 +52,7 @@ async def comparison_page(request: Request, *, query: ComparisonWanted) -> Html:
     query, pair, found = await _compared(request, query)
     where = await where_of(request, query, address)
     low, high = _span(found.units if found else [])
+    drawing = await _drawn(request, found) if found and query.view == "map" else None
     return render(
         request,
         "comparison/page.html",
@@ -54,7 +66,10 @@ async def comparison_page(request: Request, *, query: ComparisonWanted) -> Html:
         units=[]
         if found is None
         else [(_unit_at(query, each), each, _line(each, low, high)) for each in found.units],
-        file=address_at("/api/v1/comparison/file", query),
+        drawing=drawing,
+        points=[] if drawing is None else [(_unit_at(query, each.unit), each) for each in drawing.points],
+        file=address_at("/api/v1/comparison/file", query, view=""),
+        geojson=address_at("/api/v1/comparison/geojson", query, view=""),
         address=address,
         withholds=not sees_small_cells(actor_of(request)),
         of_what=of_what(request, query, pair, where["where"]),
@@ -76,6 +91,21 @@ async def comparison_file(request: Request, *, query: ComparisonWanted) -> Raw:
         lines.append(csv_line([*named, query.measure, *told, *(f"{number:.4f}" for number in numbers)]))
     headers = {"content-disposition": f'attachment; filename="comparison-{today(request.clock)}.csv"'}
     return Raw(b"\xef\xbb\xbf" + b"".join(lines), CSV, headers=headers)
+
+
+@routes.get("/api/v1/comparison/geojson", May("read", "figure"), media=(GEO_JSON,), tags=("figures",))
+async def comparison_geojson(request: Request, *, query: ComparisonWanted) -> Raw:
+    """The comparison as GeoJSON: schools at their positions, places at the middle of their schools, withheld as on the page."""
+    query, _, found = await _compared(request, query)
+    units = found.units if found else []
+    body = features(units, await positions_of(request.session, units), query.measure)
+    headers = {"content-disposition": f'attachment; filename="comparison-{today(request.clock)}.geojson"'}
+    return Raw(msgspec.json.encode(body), GEO_JSON, headers=headers)
+
+
+async def _drawn(request: Request, found: Comparison) -> Drawing:
+    positions = await positions_of(request.session, found.units)
+    return draw(found.units, positions, is_share=found.measure.code != "mean_shift")
 
 
 async def _compared(
@@ -120,5 +150,5 @@ def _line(unit: Compared, low: float, high: float) -> dict[str, float] | None:
 
 def _unit_at(query: ComparisonWanted, unit: Compared) -> str:
     if unit.is_school:
-        return address_at("/movement", query, measure="", fate="", school=unit.id, place=None)
+        return address_at("/movement", query, measure="", view="", fate="", school=unit.id, place=None)
     return address(query, place=unit.id)

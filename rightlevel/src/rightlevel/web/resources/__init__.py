@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
 
+from flatwater.byte_ranges import Part, part_asked, streamed_part
 from flatwater.contract import Created, Html, Redirect, Streamed, Upload
 from flatwater.paging import PageLimit, PageRequest
 from flatwater.transaction import Session
@@ -129,10 +131,15 @@ async def keep_upload(request: Request, form: FileForm, upload: Upload | None) -
 
 
 @routes.get(
-    "/api/v1/resources/{id}/file", May("read", "resource"), work="none", deadline_s=SEND_S, media=MEDIA_TYPES
+    "/api/v1/resources/{id}/file",
+    May("read", "resource"),
+    work="none",
+    deadline_s=SEND_S,
+    media=MEDIA_TYPES,
+    statuses={206: "The part that Range asked for", 416: "The file is shorter than what Range asked for"},
 )
 async def send_resource_file(request: Request, *, path: ById) -> Streamed:
-    """A resource's file, to be kept and not shown in the page; counts as a view."""
+    """A resource's file, or one part of it (`Range`), to be kept and not shown in the page; its beginning counts as a view."""
     actor, files = actor_of(request), files_of(request)
     async with request.database.read(deadline_s=READ_S) as session:
         stored = await open_file(session, actor, path.id)
@@ -142,8 +149,20 @@ async def send_resource_file(request: Request, *, path: ById) -> Streamed:
     async def count(session: Session) -> None:
         await count_view(session, actor, path.id, request.clock)
 
-    await request.database.run(count, deadline_s=READ_S)
-    return Streamed(files.read(stored.sha256), stored.media_type, file_headers(stored))
+    headers = file_headers(stored)
+    part = part_asked(request.headers, stored.size_bytes, headers["etag"])
+    if is_an_opening(part):
+        await request.database.run(count, deadline_s=READ_S)
+
+    def read(wanted: Part) -> AsyncIterator[bytes]:
+        return files.read(stored.sha256, first=wanted.first, size_bytes=wanted.size_bytes)
+
+    return streamed_part(part, stored.size_bytes, read, content_type=stored.media_type, headers=headers)
+
+
+def is_an_opening(part: Part | None) -> bool:
+    """Whether a part is what a person opened, and not more of it: it holds the beginning, and more than the two bytes that Safari tries first."""
+    return part is None or (part.first == 0 and part.size_bytes > 2)
 
 
 @routes.get("/resources", May("read", "resource"), page=PageLimit(50), **IN_PAGES)

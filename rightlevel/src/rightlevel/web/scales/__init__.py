@@ -23,6 +23,7 @@ from rightlevel.programme.scales import (
     ScaleSearch,
     ScaleText,
     colour_notes,
+    entered_directly,
     scale_of_text,
 )
 from rightlevel.programme.scales.colours import text_on
@@ -146,6 +147,7 @@ async def scale_page(request: Request, *, path: ByKey) -> Html:
         tasks=[task for task in TASKS_ASKED[text.subject] if task in scale.after],
         thresholds=rules.thresholds | (text.climb.thresholds or {}),
         notes=notes,
+        direct=entered_directly(text.climb, scale.codes),
         legend=[
             {
                 "rank": level.rank,

@@ -426,15 +426,18 @@
   const made = { levels: words.levels, level: words.level, short: words.short };
   let colours = {};
   function named(kept) {
-    Object.assign(words, { levels: { ...made.levels }, level: { ...made.level }, short: { ...made.short } });
+    // By subject: two scales may have a level of one code and call it otherwise.
+    const bySubject = (names) => Object.fromEntries(Object.keys(made.levels).map((subject) => [subject, { ...names }]));
+    Object.assign(words, { levels: { ...made.levels }, level: bySubject(made.level), short: bySubject(made.short) });
     colours = {};
     for (const { subject, rungs } of kept?.scales ?? []) {
       words.levels[subject] = rungs.map(({ rank, code }) => [rank, code]);
       colours[subject] = Object.fromEntries(rungs.map((each) => [each.rank, [each.colour, each.text_colour]]));
-      for (const { code, labels } of rungs) words.level[code] = words.short[code] = labels[language] ?? labels.en;
+      for (const { code, labels } of rungs) words.level[subject][code] = words.short[subject][code] = labels[language] ?? labels.en;
     }
     return kept;
   }
+  named(null); // what waits is named also where the pack was taken away
   function coloured(node, subject, rank) {
     const [own, onOwn] = colours[subject]?.[rank] ?? [];
     if (own) node.style.setProperty("--own", own);
@@ -532,7 +535,7 @@
   const dueText = (subject) => make("p", { class: "notice warn" }, icon("warn"), make("span", {}, filled(words.exercise_due, { subject: words.subject[subject] }), " ",
     make("a", { href: "/exercises" }, words.exercises)));
   const due = (schoolId, subject) => (isDue(pack.schools.find((each) => each.id === schoolId), subject) ? dueText(subject) : null);
-  const nameOf = (choice) => words.level[choice] ?? words.other[choice] ?? "–";
+  const nameOf = (subject, choice) => words.level[subject]?.[choice] ?? words.other[choice] ?? "–";
   const gradeName = (grade) => words.grade.replace("{number}", number.format(grade));
   const classKey = (each) => (each.class_id ? `class-${each.class_id}` : `grade-${each.grade}`);
   const className = (each) => (each.class_id ? `${gradeName(each.grade)} ${each.section}`.trim() : words.whole.replace("{grade}", gradeName(each.grade)));
@@ -574,7 +577,7 @@
   // What the other scripts' screens are made of.
   const phone = {
     words, make, filled, title, say, button, show, number, dayText, counted, keep, go: (...where) => go(...where), home: () => home(), today: () => today(),
-    nameOf: (choice) => nameOf(choice), gradeName: (grade) => gradeName(grade), className: (each) => className(each), groupName: (each) => groupName(each),
+    nameOf: (...level) => nameOf(...level), coloured: (...rung) => coloured(...rung), gradeName: (grade) => gradeName(grade), className: (each) => className(each), groupName: (each) => groupName(each),
     classesOf, children, reasonOf: (item) => reasonOf(item), oneWaiting: (item) => oneWaiting(item), lastItem: (key) => lastItem(key), saving,
     guidedAbout: (subject, tools) => guidedAbout(subject, tools), notice: () => (notice ? say(notice, "good") : null),
     due, leaving: (deed, changed) => { [onLeaving, onChanged] = [deed, changed]; }, fault: () => make("p", { class: "fault", role: "alert", hidden: true }),
@@ -794,9 +797,9 @@
         : make("span", { class: "grid-name" }, child.name), " ", make("span", { class: "mute small" }, child.code)),
       make("div", { class: "grid-answer" }, make("span", { class: `grid-state ${told[0]}`, "aria-live": "polite" }, where === "conflict" ? "" : told[1]))),
     where === "conflict" ? make("div", { class: "both", role: "alert" }, make("p", {}, words.differs),
-      make("dl", {}, make("dt", {}, words.server_has), make("dd", {}, nameOf(choiceOf(there))), make("dt", {}, words.yours), make("dd", {}, nameOf(choiceOf(item.body))))) : null,
+      make("dl", {}, make("dt", {}, words.server_has), make("dd", {}, nameOf(subject, choiceOf(there))), make("dt", {}, words.yours), make("dd", {}, nameOf(subject, choiceOf(item.body))))) : null,
     make("fieldset", { class: "choices", disabled: !isFree, "aria-label": child.name },
-      words.levels[subject].map(([rank, code]) => chip(code, rank, words.short[code] ?? words.level[code], words.level[code])),
+      words.levels[subject].map(([rank, code]) => chip(code, rank, words.short[subject][code] ?? words.level[subject][code], words.level[subject][code])),
       OTHERS.map((code) => chip(code, "none", words.other[code], words.other[code]))));
   }
   function updateGrid([schoolId, subject, key], only = null) {
@@ -862,7 +865,7 @@
     guidedTest.open(place, about, (came) => confirmLevel(place, child, subject, hash, about, came));
   }
   const guidedAbout = (subject, tools) => ({
-    subject, tools, rules: pack.rules, words, levels: words.levels[subject], coloured, steps: [], assent: false,
+    subject, tools, rules: pack.rules, words: { ...words, level: words.level[subject] }, levels: words.levels[subject], coloured, steps: [], assent: false,
     tool: Number(drafts.get("tool")) || 1, language: drafts.get("language") ?? (tools.some((each) => each.language === language) ? language : tools[0].language),
     languages: Object.fromEntries(tools.map((each) => [each.language, words.languages[each.language] ?? each.language])),
   });
@@ -879,7 +882,7 @@
           assent: came.assent, tool: came.level ? came.tool : null, steps: came.steps,
           ...(came.level ? { tool_id: came.tool_id, rules_version: about.rules.version } : {}),
         });
-        const said = `${filled(words.child_of_level, { name: child.name, level: came.level ? words.level[came.level] : words.other.refused })} ✓ ${words.on_phone}`;
+        const said = `${filled(words.child_of_level, { name: child.name, level: came.level ? words.level[subject][came.level] : words.other.refused })} ✓ ${words.on_phone}`;
         const next = nextChild(child, subject);
         go(next ? `test/${next.id}/${subject}` : hash, said);
       } catch (error) {
@@ -891,7 +894,7 @@
     };
     const again = () => guidedTest.open(place, { ...about, assent: came.assent, steps: came.steps, ...(came.level ? {} : { assent: false }), tool: came.tool,
       language: came.language }, (next) => confirmLevel(place, child, subject, hash, about, next));
-    const heading = make("h2", { class: "level-is", tabindex: -1 }, came.level ? filled(words.level_is, { level: words.level[came.level] }) : words.other.refused);
+    const heading = make("h2", { class: "level-is", tabindex: -1 }, came.level ? filled(words.level_is, { level: words.level[subject][came.level] }) : words.other.refused);
     place.replaceChildren(heading, came.level ? guidedTest.ladder(about, came.level) : "",
       make("div", { class: "field" }, make("label", { for: "f-day" }, words.date_of_test), day), fault,
       make("p", { class: "answers" }, button(came.level ? words.save : words.save_refused, save)),
@@ -908,7 +911,7 @@
   }
 
   // Attendance --------------------------------------------------------------------------------------------------------------------
-  const groupName = (group) => `${words.subject[group.subject]} · ${group.levels.map((each) => words.level[each]).join(", ")} · ${words.group_name.replace("{number}", number.format(group.number))}`;
+  const groupName = (group) => `${words.subject[group.subject]} · ${group.levels.map((each) => words.level[group.subject][each]).join(", ")} · ${words.group_name.replace("{number}", number.format(group.number))}`;
   const sessionItem = (group, day) => lastItem(`session ${group.id} ${day}`);
   function attendedToday(group) {
     const item = sessionItem(group, today());
@@ -969,10 +972,10 @@
       case "move": return `${name} · ${words.subject[body.subject]} · ${words.move_to} ${groupName_(body.to_group)}`;
       case "visit": return `${words.visit} · ${visits.nameOf(body)}`;
       case "photo": return words.photo;
-      case "check": return `${words.quick} · ${name} · ${words.subject[body.subject]} · ${nameOf(body.level)}`;
+      case "check": return `${words.quick} · ${name} · ${words.subject[body.subject]} · ${nameOf(body.subject, body.level)}`;
       case "follow_up": case "ending": return `${words.follow_up}: ${kind === "ending" ? body.about : body.words}`;
-      case "retest": return `${words.test_again} · ${name} · ${words.subject[body.subject]} · ${nameOf(body.level ?? body.outcome)}`;
-      default: return `${name} · ${words.subject[body.subject]} · ${nameOf(choiceOf(body))}`;
+      case "retest": return `${words.test_again} · ${name} · ${words.subject[body.subject]} · ${nameOf(body.subject, body.level ?? body.outcome)}`;
+      default: return `${name} · ${words.subject[body.subject]} · ${nameOf(body.subject, choiceOf(body))}`;
     }
   };
   const childOf_ = (id) => (pack && id ? childOf(id)?.name ?? pack.retests.find((each) => each.student_id === id)?.name
@@ -987,7 +990,7 @@
     if (item.kind === "visit" && pack) return visits.differences(item);
     if (item.kind === "ending") return [["", current.closed_words ?? current.words, item.body.words]];
     return [["", ...(item.kind === "session" ? [current, item.body].map((each) => `${words.minutes} ${number.format(each.minutes)}`)
-      : [current, item.body].map((each) => nameOf(choiceOf(each))))]];
+      : [current, item.body].map((each) => nameOf(item.body.subject, choiceOf(each))))]];
   };
   function outboxScreen() {
     show(title(words.waiting, null, ""), notice ? say(notice) : null, outbox());

@@ -8,10 +8,10 @@ const phoneChildren = (phone) => {
   const retestItem = (row) => phone.lastItem(`retest ${row.result_id}`);
   function retestState(row) {
     const item = retestItem(row);
-    if (item) return item.state === "waiting" ? `${phone.nameOf(item.body.level ?? item.body.outcome)} ✓ ${words.on_phone}` : words.to_look_at;
+    if (item) return item.state === "waiting" ? `${phone.nameOf(row.subject, item.body.level ?? item.body.outcome)} ✓ ${words.on_phone}` : words.to_look_at;
     if (!row.done) return words.to_do_word;
-    return row.done.code === "agreed" ? filled(words.agreed, { level: words.level[row.done.level] })
-      : filled(words.disagreed, { first: words.level[row.done.first_level], level: words.level[row.done.level] });
+    return row.done.code === "agreed" ? filled(words.agreed, { level: words.level[row.subject][row.done.level] })
+      : filled(words.disagreed, { first: words.level[row.subject][row.done.first_level], level: words.level[row.subject][row.done.level] });
   }
   const toRetest = () => phone.pack.retests.filter((each) => !each.done && !retestItem(each));
   function section() {
@@ -40,7 +40,7 @@ const phoneChildren = (phone) => {
       id: phoneStore.newId(), result_id: row.result_id, student_id: row.student_id, subject: row.subject, ...known,
     }), () => {
       const next = toRetest().find((each) => each.school_id === row.school_id);
-      phone.go(next ? `retest/${next.id}` : "retests", `${filled(words.child_of_level, { name: row.name, level: phone.nameOf(known.level ?? known.outcome) })} ✓ ${words.on_phone}`);
+      phone.go(next ? `retest/${next.id}` : "retests", `${filled(words.child_of_level, { name: row.name, level: phone.nameOf(row.subject, known.level ?? known.outcome) })} ✓ ${words.on_phone}`);
     }, target);
     const place = make("div", { class: "guided" });
     const form = make("form", { class: "form", onsubmit: (event) => {
@@ -69,7 +69,7 @@ const phoneChildren = (phone) => {
         form.querySelector("[name=level]:checked")?.focus();
       });
     }, "second")),
-    choices(words.level_now, "level", [...words.levels[row.subject].map(([, code]) => [code, words.level[code]]), ...OTHERS.map((each) => [each, words.other[each]])],
+    choices(words.level_now, "level", [...words.levels[row.subject].map(([, code]) => [code, words.level[row.subject][code]]), ...OTHERS.map((each) => [each, words.other[each]])],
       item ? item.body.level ?? item.body.outcome : ""), fault, make("button", { class: "button" }, words.save));
     show(head, phone.notice(), phone.due(row.school_id, row.subject), item?.state === "refused" ? say(phone.reasonOf(item), "bad") : null,
       row.first_tool ? make("p", { class: "mute" }, filled(words.other_tool, { tool: number.format(row.first_tool) })) : null, place, form);
@@ -157,7 +157,7 @@ const phoneChildren = (phone) => {
       make("p", {}, make("a", { class: "button second", href: `#checks/${group.id}` }, words.quick)),
       make("ul", { class: "list" }, membersOf(group, own).map((member) => {
         const row = make("li", { class: "member" }, make("p", {}, make("b", {}, member.name), " ",
-          make("span", { class: "mute small" }, member.level ? words.level[member.level] : "")),
+          make("span", { class: "mute small" }, member.level ? words.level[subject][member.level] : "")),
         member.item ? make("p", { class: member.item.state === "waiting" ? "good-text" : "bad-text" }, member.item.state === "waiting" ? `✓ ${words.on_phone}` : phone.reasonOf(member.item)) : null);
         if (phone.pack.may.group && own.length > 1)
           row.append(make("label", { class: "field" }, words.move_to, make("select", { "aria-label": `${member.name}: ${words.move_to}`, onchange: (event) => moved(member, Number(event.target.value), row) },
@@ -179,7 +179,7 @@ const phoneChildren = (phone) => {
       const isThere = !item && member.checked_on === day.value;
       const chosen = item?.body.level ?? (isThere ? member.level : null);
       const told = make("span", { class: `grid-state ${item && item.state !== "waiting" ? "bad-text" : item || isThere ? "good-text" : "mute"}`, "aria-live": "polite" },
-        item ? (item.state === "waiting" ? `✓ ${words.on_phone}` : phone.reasonOf(item)) : isThere ? `✓ ${words.on_server}` : member.level ? words.level[member.level] : "");
+        item ? (item.state === "waiting" ? `✓ ${words.on_phone}` : phone.reasonOf(item)) : isThere ? `✓ ${words.on_server}` : member.level ? words.level[group.subject][member.level] : "");
       const made = make("div", { class: "grid-row", role: "group", "aria-label": member.name, onchange: async ({ target }) => {
         phone.saving(told);
         try {
@@ -195,9 +195,9 @@ const phoneChildren = (phone) => {
         }
       } },
       make("div", { class: "grid-head" }, make("p", {}, make("span", { class: "grid-name" }, member.name)), make("div", { class: "grid-answer" }, told)),
-      make("fieldset", { class: "choices", "aria-label": member.name }, words.levels[group.subject].map(([rank, code]) => make("label", { class: `choice on-${rank}` },
-        make("input", { type: "radio", name: `check-${member.student_id}`, value: code, checked: code === chosen, "aria-label": words.level[code] }),
-        make("span", {}, words.short[code] ?? words.level[code])))));
+      make("fieldset", { class: "choices", "aria-label": member.name }, words.levels[group.subject].map(([rank, code]) => phone.coloured(make("label", { class: `choice on-${rank}` },
+        make("input", { type: "radio", name: `check-${member.student_id}`, value: code, checked: code === chosen, "aria-label": words.level[group.subject][code] }),
+        make("span", {}, words.short[group.subject][code] ?? words.level[group.subject][code])), group.subject, rank))));
       return made;
     };
     const fill = () => place.replaceChildren(...membersOf(group, own).map(row));
