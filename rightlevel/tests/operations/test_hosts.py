@@ -168,6 +168,24 @@ async def test_a_silent_host_is_shown_as_silent_and_forgotten_after_a_day_with_i
     assert list((tmp_path / "hosts").iterdir()) == []
 
 
+async def test_a_host_that_slept_for_a_day_and_was_forgotten_leaves_its_sign_anew(
+    database: Database, tmp_path: Path
+) -> None:
+    """As long as its sign was gone, no host that came after it was let in."""
+    photos = FolderStore(tmp_path)
+    here, slept, new = (
+        Hosts(database, StandingClock(NOW), port=port, signs=(photos,)) for port in (8001, 8002, 8003)
+    )
+    await here.arrive()
+    await slept.arrive()
+    await age(database, slept, "25 hours")
+    await here.forget_silent()
+    assert not (tmp_path / "hosts" / slept.id).exists()
+    await slept.tell(WELL)
+    await new.arrive()
+    assert {each.name for each in await here.tell(WELL)} == {here.name, slept.name, new.name}
+
+
 async def test_a_host_whose_files_lie_elsewhere_does_not_start_beside_others(
     database: Database, tmp_path: Path
 ) -> None:

@@ -106,6 +106,7 @@ class Hosts:
         self._clock = clock
         self._began_at = clock.now()
         self._is_elected = False
+        self._was_forgotten = False
         self._answered_s = clock.monotonic()
 
     @property
@@ -187,12 +188,16 @@ class Hosts:
             return True
 
     async def tell(self, reading: Reading) -> tuple[Host, ...]:
-        """Says how this host fares and stands for election; the hosts alive, itself among them. *Cost*: three short statements. *Errors*: those of a write."""
+        """Says how this host fares and stands for election; the hosts alive, itself among them. *Cost*: three short statements. *Errors*: those of a write.
 
+        A host that was silent for a day (a machine that slept, a clock that was set) was forgotten, and its signs went with it: they are left anew.
+        """
         # On the connection kept apart: behind requests that wait for a full pool a host that is at work would seem to be gone.
         async with self._database.operations(deadline_s=DEADLINE_S, writes=True) as session:
             hosts = await self._tell(session, reading)
         self._heard(hosts)
+        if self._was_forgotten:
+            await self._leave_signs()
         return self.known
 
     async def _tell(self, session: Session, reading: Reading | None) -> list[Host]:
@@ -207,8 +212,9 @@ class Hosts:
             "connections": self._database.statistics().connections,
             "hears_by": self._database.announcer.way,
             "has_sign": self.has_sign,
+            "arrives": reading is None,
         }
-        await session.execute(_queries["tell_host"], values)
+        self._was_forgotten = bool(await session.fetch_value(_queries["tell_host"], values))
         await session.execute(_queries["elect_host"], {"name": ELECTION, "id": self.id, "lasts": ELECTED_FOR})
         return await list_hosts(session)
 

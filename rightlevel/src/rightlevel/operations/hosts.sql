@@ -1,9 +1,10 @@
 -- name: tell_host
--- Says how this host fares. Served by the primary key.
+-- Says how this host fares, and whether nothing was known of it: then its sign is gone too, unless it arrives and has just left it. Served by the primary key.
 insert into host_standing (id, name, process_id, version, began_at, told_at, verdict, levels, connections, hears_by, has_sign)
-values (%(id)s, %(name)s, %(process_id)s, %(version)s, %(began_at)s, now(), %(verdict)s, %(levels)s::jsonb, %(connections)s, %(hears_by)s, %(has_sign)s)
+values (%(id)s, %(name)s, %(process_id)s, %(version)s, %(began_at)s, now(), %(verdict)s, %(levels)s::jsonb, %(connections)s, %(hears_by)s, %(has_sign)s and %(arrives)s)
 on conflict (id) do update
-set told_at = excluded.told_at, verdict = excluded.verdict, levels = excluded.levels, connections = excluded.connections, has_sign = excluded.has_sign
+set told_at = excluded.told_at, verdict = excluded.verdict, levels = excluded.levels, connections = excluded.connections, has_sign = %(has_sign)s
+returning xmax = 0 as is_new
 
 -- name: elect_host
 -- Elects this host where nobody is, where it is already, or where whoever was has not asked again in time; no row when another is. Served by the primary key.

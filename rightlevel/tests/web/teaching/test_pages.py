@@ -154,6 +154,31 @@ async def test_a_groups_text_holds_the_names_for_those_who_may_see_them(school: 
             assert "Bopha" not in shut.text
 
 
+async def test_a_groups_page_says_what_to_do_next_with_its_levels_and_not_with_others(school: Served) -> None:
+    async with school.client("coordinator") as client:
+        for title, level in (("Letter bingo", "letter"), ("Retelling a story", "story")):
+            new = {
+                "kind": "activity",
+                "title": title,
+                "words": "Play it.",
+                "subject": "language",
+                "level_from": level,
+                "level_to": level,
+            }
+            assert (await client.post("/api/v1/resources", json=new)).status_code == 201
+    told: dict[str, set[str]] = {}
+    async with school.client("teacher", by="cookie") as client:
+        found = await client.get(
+            "/api/v1/groups", params={"school_id": school.cast.school_a, "subject": "language"}
+        )
+        for group in found.json()["groups"]:
+            page = (await client.get(f"/groups/{group['id']}")).text
+            for level in group["levels"]:
+                told[level] = {title for title in ("Letter bingo", "Retelling a story") if title in page}
+    assert told["story"] >= {"Retelling a story"}
+    assert told["beginner"] <= {"Letter bingo"}
+
+
 async def test_groups_are_proposed_put_into_use_and_changed_on_their_pages(school: Served) -> None:
     base = f"/schools/{school.cast.school_a}/groups"
     async with school.client("teacher", by="cookie") as client:

@@ -23,6 +23,7 @@ from rightlevel.programme.groups import (
     suggestions,
 )
 from rightlevel.programme.permissions import Actor, May, Subject
+from rightlevel.programme.resources import Resource, ResourceSearch, list_resources
 from rightlevel.programme.schools import list_years, read_grades, read_school
 from rightlevel.programme.teaching import dose_of_groups, dose_of_schools
 from rightlevel.web.feature import Deeds
@@ -32,6 +33,8 @@ from rightlevel.web.templating import done, language_of, render
 from rightlevel.web.words import level_name, word
 
 routes = Deeds("pages", "group")
+NEXT = PageRequest(5)
+"""Activities that are proposed for a group: what fits its first level first."""
 
 
 class SubjectWanted(msgspec.Struct, frozen=True):
@@ -160,8 +163,19 @@ async def group_values(request: Request, group_id: int) -> dict[str, Any]:
 
 @routes.get("/groups/{id}", May("read", "group"))
 async def group_page(request: Request, *, path: ById) -> Html:
-    """A group: its children with their levels, who leads it."""
-    return render(request, "groups/one.html", **await group_values(request, path.id))
+    """A group: its children with their levels, what to do with them next, who leads it."""
+    values = await group_values(request, path.id)
+    return render(request, "groups/one.html", **values, activities=await _next(request, values["group"]))
+
+
+async def _next(request: Request, group: GroupRow) -> list[Resource]:
+    """What the library has for a group's levels, those of its first two; at most `NEXT` in all."""
+    found: dict[int, Resource] = {}
+    for level in group.levels[:2]:
+        asked = ResourceSearch(subject=group.subject, level=level)
+        page = await list_resources(request.session, actor_of(request), NEXT, asked, request.clock)
+        found |= {each.id: each for each in page.items if each.id not in found}
+    return list(found.values())[: NEXT.limit]
 
 
 @routes.get("/groups/{id}/print", May("read", "group"))
