@@ -34,10 +34,10 @@ PAGE = (
 CSS = "@page { size: A4 } .next { break-before: page }"
 
 
-def program(folder: Path, text: str) -> Printer:
+def program(folder: Path, text: str, *, waits_s: float = 0.2) -> Printer:
     path = folder / "program.py"
     path.write_text(f"import sys; sys.stdin.read()\n{text}")
-    return Printer(str(path))
+    return Printer(str(path), waits_s=waits_s, looks_every_s=0.05)
 
 
 @needs_pango
@@ -106,7 +106,7 @@ async def test_it_gets_no_more_memory_than_is_free_and_where_nothing_is_it_is_re
         asked.append((least, most))
         yield granted.pop(0)
 
-    told = program(tmp_path, "print('%PDF', sys.argv[1])")
+    told = program(tmp_path, "print('%PDF', sys.argv[1])", waits_s=0.0)
     bounds = [int((await told.print("", "", room)).split()[1]) for _ in range(3)]
     beside = STACKS_BYTES - FILES_BYTES
     assert bounds == [MOST_BYTES + beside, LEAST_BYTES + beside, MOST_BYTES + beside]
@@ -114,6 +114,25 @@ async def test_it_gets_no_more_memory_than_is_free_and_where_nothing_is_it_is_re
         await told.print("", "", room)
     assert asked == [(LEAST_BYTES, MOST_BYTES)] * 4
     told.require_room()
+
+
+async def test_a_pdf_waits_until_there_is_room_and_holds_none_while_it_waits(tmp_path: Path) -> None:
+    free = [LEAST_BYTES - 1, 0, -5, LEAST_BYTES]
+    held = 0
+
+    @asynccontextmanager
+    async def room(_: int, __: int) -> AsyncIterator[int]:
+        nonlocal held
+        assert held == 0
+        held += 1
+        try:
+            yield free.pop(0)
+        finally:
+            held -= 1
+
+    made = await program(tmp_path, "print('%PDF')", waits_s=5.0).print("", "", room)
+    assert made.startswith(b"%PDF")
+    assert (free, held) == ([], 0)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -17,13 +18,17 @@ from rightlevel.programme.errors import ProgrammeError
 PROGRAM: Final = str(Path(__file__).with_name("printing_program.py"))
 MOST_BYTES: Final = 256_000_000
 """What the program may take at most, however much is free; a pack of 24 pages takes 72 MB."""
-LEAST_BYTES: Final = 42_000_000
-"""What has to be free of the memory budget before it is begun: loading takes 28 MB, 7 of them the files of libraries, and each page 2."""
+LEAST_BYTES: Final = 48_000_000
+"""What has to be free of the memory budget before it is begun. *Source*: 46 MB for a pack of few pages beside a country of a million children, 7 of them the
+files of libraries, 2026-12-01; begun with 42 free, it took the whole to 159 of 150."""
 FILES_BYTES: Final = 7_000_000
 """What it has of the files of libraries, which its bound does not count."""
 STACKS_BYTES: Final = 37_000_000
 """What its threads reserve and never write to, which the bound counts: stacks of 8 MB, of two threads to four beside
 the first (seen in eight runs; which of them live at once is not the same each time)."""
+WAITS_S: Final = 14.0
+"""So long a PDF waits for room, which comes when others end, and when connections begin anew: every ten seconds at most (`operations/room.py`)."""
+LOOKS_EVERY_S: Final = 3.0
 CPU_S: Final = 30
 PRINT_S: Final = 40.0
 MOST_PDF_BYTES: Final = 32_000_000
@@ -66,8 +71,12 @@ class PrintersBusy(Refused):
 class Printer:
     """Makes PDFs, one at a time; few wait."""
 
-    def __init__(self, program: str = PROGRAM) -> None:
+    def __init__(
+        self, program: str = PROGRAM, *, waits_s: float = WAITS_S, looks_every_s: float = LOOKS_EVERY_S
+    ) -> None:
         self._program = program
+        self._waits_s = waits_s
+        self._looks_every_s = looks_every_s
         self._one_at_a_time = asyncio.Semaphore(1)
         self._waiting = 0
 
@@ -79,13 +88,22 @@ class Printer:
     async def print(self, html: str, css: str, room: Room | None = None) -> bytes:
         """The page as PDF. Nothing outside it is fetched. With `room` the program gets no more memory than is free of the budget.
 
-        *Errors*: PrintersBusy, NoRoomToPrint, PdfUnavailable, PdfTooLarge. *Cost*: one process for some seconds.
+        *Errors*: PrintersBusy, NoRoomToPrint once it has waited for room, PdfUnavailable, PdfTooLarge. *Cost*: one process for some seconds.
         """
         self.require_room()
         self._waiting += 1
+        content = msgspec.json.encode({"html": html, "css": css})
+        gives_up_at_s = time.monotonic() + self._waits_s
         try:
-            async with self._one_at_a_time, (room or unbounded)(LEAST_BYTES, MOST_BYTES) as granted:
-                return await self._run(msgspec.json.encode({"html": html, "css": css}), _bound(granted))
+            async with self._one_at_a_time:
+                while True:
+                    # Room is asked for anew at each look: while it is promised, nothing is freed for it, and others are refused.
+                    async with (room or unbounded)(LEAST_BYTES, MOST_BYTES) as granted:
+                        if granted is None or granted >= LEAST_BYTES:
+                            return await self._run(content, _bound(granted))
+                    if time.monotonic() + self._looks_every_s > gives_up_at_s:
+                        raise NoRoomToPrint
+                    await asyncio.sleep(self._looks_every_s)
         finally:
             self._waiting -= 1
 
@@ -111,9 +129,7 @@ async def unbounded(_least: int, _most: int) -> AsyncIterator[int | None]:
 
 
 def _bound(granted: int | None) -> int:
-    """What the program may write to. *Errors*: NoRoomToPrint."""
-    if granted is not None and granted < LEAST_BYTES:
-        raise NoRoomToPrint
+    """What the program may write to."""
     return (MOST_BYTES if granted is None else granted) - FILES_BYTES + STACKS_BYTES
 
 

@@ -15,8 +15,9 @@ from rightlevel.web.authority import actor_again
 from rightlevel.web.request import SMALL_BODY, Request, actor_of
 
 PHOTO_S: Final = 60.0
-SHRINKING_BYTES: Final = 70_000_000
-"""What making a photo of 12 megapixels small takes beside; the phone's own pictures are sent small and take a third."""
+SHRINKING_BYTES: Final = 62_000_000
+"""What making a photo of 6 or 7 megapixels small takes beside, the most that is held whole (a larger one is decoded at half its size: 44 MB); the
+phone's own pictures are sent small and take a third."""
 PHOTO_BODY: Final = MAX_SENT_BYTES + SMALL_BODY
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import random
 import zlib
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -12,7 +13,7 @@ from uuid import uuid4
 
 import pytest
 from people import NOW, Cast, make_cast
-from PIL import Image
+from PIL import Image, ImageChops, ImageFilter
 from serving import NewDatabase
 from visiting import sent_visit
 
@@ -23,6 +24,7 @@ from rightlevel.programme.photos import Album, FolderStore, PhotoLinks, list_pho
 from rightlevel.programme.photos.actions import PhotoSpaceFull, TooManyPhotos
 from rightlevel.programme.photos.model import kind_of
 from rightlevel.programme.photos.shrinking import Shrinker
+from rightlevel.programme.photos.shrinking_program import make_small
 from rightlevel.programme.visits import lock_visits
 from rightlevel.programme.visits.actions import NotTheirVisit, VisitLocked
 
@@ -147,6 +149,26 @@ async def test_one_a_little_larger_is_refused_before_it_takes_any(
         await shrinker.shrink(saved_as(size, form, **more), keeps_place=False)
     assert "too many pixels" in refused.value.faults[0].rule
     assert 0 < shrinker.peak_bytes < 50_000_000
+
+
+@pytest.mark.parametrize("form", ["RGB", "RGBA", "P", "L"])
+def test_made_small_in_strips_it_is_the_picture_made_small_at_once(form: str) -> None:
+    noise = Image.frombytes("RGB", (640, 407), random.Random(1).randbytes(640 * 407 * 3))
+    picture = noise.filter(ImageFilter.GaussianBlur(2)).convert(form)
+    at_once = picture.convert("RGB").resize((400, 254), Image.Resampling.BICUBIC)
+    strips = make_small(picture, 400)
+    assert (strips.mode, strips.size) == ("RGB", (400, 254))
+    assert max(ImageChops.difference(strips, at_once).tobytes()) <= 1
+    assert make_small(strips, 400).tobytes() == strips.tobytes(), "what is small enough stays as it is"
+
+
+async def test_a_photo_of_six_megapixels_takes_what_room_is_asked_for() -> None:
+    noise = Image.frombytes("RGB", (2450, 2450), random.Random(1).randbytes(2450 * 2450 * 3))
+    out = io.BytesIO()
+    noise.save(out, "JPEG", quality=85)
+    shrinker = Shrinker()
+    assert (await shrinker.shrink(out.getvalue(), keeps_place=False)).width == 1600
+    assert shrinker.peak_bytes < 60_000_000
 
 
 def test_a_file_is_what_its_first_bytes_say() -> None:

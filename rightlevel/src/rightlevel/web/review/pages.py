@@ -22,7 +22,7 @@ routes = Routes("pages")
 MAY: Final = May("read", "review_pack")
 FIELD: Final = May("read", "visit")
 PDF: Final = "application/pdf"
-PDF_S: Final = 45.0
+PDF_S: Final = 58.0
 LOWEST: Final = 20
 """Schools or places of a table: who they are is what a meeting talks about, and each is on its own page of figures."""
 FREE_LINES: Final = 8
