@@ -214,6 +214,18 @@ def test_pages_fit_and_can_be_read(device: Device, site: Site, name: str, langua
     assert faults == []
 
 
+@pytest.mark.parametrize("width", [718, 1045])
+def test_a_printed_page_takes_the_whole_sheet_upright_and_across(
+    device: Device, site: Site, width: int
+) -> None:
+    """A4 within its margins, 96 dots an inch. Across it is as wide as a desk, whose column of ways is not printed."""
+    page = device.open_as("coordinator")
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto("/figures")
+    page.emulate_media(media="print")
+    assert page.evaluate("document.querySelector('main').getBoundingClientRect().width") > width * 0.95
+
+
 @pytest.mark.parametrize("language", ["en", "km"])
 def test_signed_out_pages_fit_and_can_be_read(device: Device, language: str) -> None:
     page = device.open(language=language)
