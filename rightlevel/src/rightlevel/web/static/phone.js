@@ -627,7 +627,11 @@
       toSay = "";
       onLeaving = onChanged = null;
     }
+    // What was opened stays open when the same screen is drawn anew: an attempt to send must not close it under the finger.
+    const named = (each) => each.querySelector("summary")?.textContent;
+    const opened = isNew ? [] : [...main.querySelectorAll("details[open]")].map(named);
     screen(...parts);
+    for (const each of main.querySelectorAll("details")) if (opened.includes(named(each))) each.open = true;
     if (isNew) {
       window.scrollTo(0, 0);
       main.querySelector("h1")?.focus({ preventScroll: true });
