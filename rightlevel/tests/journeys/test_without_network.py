@@ -528,7 +528,9 @@ def test_a_file_carries_what_was_not_sent_to_another_phone_and_nobody_can_change
     expect(row_of(page, "Chan")).to_contain_text("On this phone")
     page.get_by_role("link", name="All classes").click()
     page.locator("#more > summary").click()
-    page.evaluate("window.dispatchEvent(new Event('online'))")  # an attempt to send, which draws the screen anew
+    page.evaluate(
+        "window.dispatchEvent(new Event('online'))"
+    )  # an attempt to send, which draws the screen anew
     expect(page.locator("#line")).to_contain_text("2 on this phone")
     with page.expect_download() as coming:
         page.get_by_role("button", name="Save what is not sent to a file").click()
