@@ -106,7 +106,6 @@ class Hosts:
         self._clock = clock
         self._began_at = clock.now()
         self._is_elected = False
-        self._was_forgotten = False
         self._answered_s = clock.monotonic()
 
     @property
@@ -125,11 +124,11 @@ class Hosts:
         """
         await self._leave_signs()
 
-        async def arrive(session: Session) -> list[Host]:
+        async def arrive(session: Session) -> tuple[list[Host], bool]:
             await session.fetch_value(_queries["hold_arrivals"], {})
             return await self._tell(session, None)
 
-        arrived = await self._database.run(arrive, deadline_s=ARRIVAL_S, idempotent=True)
+        arrived, _ = await self._database.run(arrive, deadline_s=ARRIVAL_S, idempotent=True)
         self.predecessors = tuple(
             each.id for each in arrived if each.name == self.name and each.id != self.id
         )
@@ -194,13 +193,14 @@ class Hosts:
         """
         # On the connection kept apart: behind requests that wait for a full pool a host that is at work would seem to be gone.
         async with self._database.operations(deadline_s=DEADLINE_S, writes=True) as session:
-            hosts = await self._tell(session, reading)
+            hosts, was_forgotten = await self._tell(session, reading)
         self._heard(hosts)
-        if self._was_forgotten:
+        if was_forgotten:
             await self._leave_signs()
         return self.known
 
-    async def _tell(self, session: Session, reading: Reading | None) -> list[Host]:
+    async def _tell(self, session: Session, reading: Reading | None) -> tuple[list[Host], bool]:
+        """The hosts there are, and whether nothing was known of this one."""
         values = {
             "id": self.id,
             "name": self.name,
@@ -214,9 +214,9 @@ class Hosts:
             "has_sign": self.has_sign,
             "arrives": reading is None,
         }
-        self._was_forgotten = bool(await session.fetch_value(_queries["tell_host"], values))
+        is_new = bool(await session.fetch_value(_queries["tell_host"], values))
         await session.execute(_queries["elect_host"], {"name": ELECTION, "id": self.id, "lasts": ELECTED_FOR})
-        return await list_hosts(session)
+        return await list_hosts(session), is_new
 
     def _heard(self, hosts: list[Host]) -> None:
         self.known = tuple(each for each in hosts if each.is_alive)
